@@ -1,0 +1,1 @@
+"""The Lambda functions: a thin entry point each."""

@@ -1,0 +1,1 @@
+"""The purge, the only function that erases."""

@@ -1,0 +1,90 @@
+"""EventBridge: puts contract events on the stack's bus."""
+
+import json
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from shared.failure import CallFailedError
+from shared.sources import ContractEvent
+
+if TYPE_CHECKING:
+    from mypy_boto3_events import EventBridgeClient
+    from mypy_boto3_events.type_defs import PutEventsRequestEntryTypeDef
+
+MOST_ENTRIES = 10
+MOST_BYTES = 256 * 1024
+"""PutEvents takes 10 entries, and 256 KB over all of them."""
+PAUSES = (0.1, 0.4, 1.6)
+"""Seconds before each further try of the entries that were not taken. boto3 itself retries whole calls."""
+
+
+class EventBridgeBus:
+    """The stack's bus as an `EventBus`."""
+
+    def __init__(
+        self, client: "EventBridgeClient", bus_name: str, pause: Callable[[float], object] = time.sleep
+    ) -> None:
+        """Keep the client. `pause` waits that many seconds."""
+        self._client = client
+        self._bus_name = bus_name
+        self._pause = pause
+
+    def put(self, events: Sequence[ContractEvent]) -> None:
+        """Put all events; those that EventBridge does not take are tried again.
+
+        Raises:
+            CallFailedError: some were not taken. Names error codes only: an SDK's text may echo the request.
+        """
+        for batch in _batches([self._entry(event) for event in events]):
+            self._put_batch(batch)
+
+    def _put_batch(self, batch: "list[PutEventsRequestEntryTypeDef]") -> None:
+        left, codes = self._try(batch)
+        for seconds in PAUSES:
+            if not left:
+                return
+            self._pause(seconds)
+            left, codes = self._try(left)
+        if left:
+            raise CallFailedError("PutEvents", ", ".join(sorted(codes)))
+
+    def _try(
+        self, batch: "list[PutEventsRequestEntryTypeDef]"
+    ) -> "tuple[list[PutEventsRequestEntryTypeDef], set[str]]":
+        """What was not taken, and why."""
+        try:
+            answer = self._client.put_events(Entries=batch)
+        except ClientError as error:
+            raise CallFailedError("PutEvents", error.response["Error"]["Code"]) from None
+        except BotoCoreError as error:
+            raise CallFailedError("PutEvents", type(error).__name__) from None
+        codes = [result.get("ErrorCode") for result in answer["Entries"]]
+        left = [entry for entry, code in zip(batch, codes, strict=True) if code]
+        return left, {code for code in codes if code}
+
+    def _entry(self, event: ContractEvent) -> "PutEventsRequestEntryTypeDef":
+        return {
+            "EventBusName": self._bus_name,
+            "Source": event.source,
+            "DetailType": event.detail_type,
+            "Detail": json.dumps(event.detail, separators=(",", ":")),
+        }
+
+
+def _batches(
+    entries: "list[PutEventsRequestEntryTypeDef]",
+) -> "Iterator[list[PutEventsRequestEntryTypeDef]]":
+    batch: list[PutEventsRequestEntryTypeDef] = []
+    size = 0
+    for entry in entries:
+        more = sum(len(entry[key].encode()) for key in ("Source", "DetailType", "Detail"))
+        if batch and (len(batch) == MOST_ENTRIES or size + more > MOST_BYTES):
+            yield batch
+            batch, size = [], 0
+        batch.append(entry)
+        size += more
+    if batch:
+        yield batch

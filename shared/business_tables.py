@@ -1,0 +1,110 @@
+"""Adapter for the business tables: looks, counts and the guarded erase. No personal value is ever read."""
+
+from collections.abc import Collection, Mapping
+from enum import Enum, auto
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+
+from shared.aws import error_code, failures_of
+from shared.conditions import count_query, guarded_removal, projection
+from shared.dynamodb import batch_get
+from shared.facts_table import unchanged_facts
+from shared.failure import CallFailedError
+from shared.look import Item
+from shared.policy import Rule
+from shared.record import Path, RecordRef, View
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+
+class _Removal(Enum):
+    DONE = auto()
+    REFUSED = auto()
+    NO_PARENT = auto()
+
+
+class BusinessTables:
+    """The tables that hold personal fields, by logical name."""
+
+    def __init__(self, client: "DynamoDBClient", tables: Mapping[str, str], facts_table: str) -> None:
+        """Work on these tables.
+
+        Args:
+            client: a DynamoDB client.
+            tables: logical table name to real one.
+            facts_table: the table whose versions the erase is guarded by.
+        """
+        self._client = client
+        self._tables = tables
+        self._facts_table = facts_table
+
+    def look(self, records: Collection[RecordRef], paths: Collection[Path]) -> Mapping[RecordRef, Item]:
+        """As `RecordsToLookAt.look`: consistent, and projected to the key and these paths."""
+        first = next(iter(records), None)
+        if first is None:
+            return {}
+        wanted = projection([*((name,) for name in first.key), *paths])
+        keys = [record.key for record in records]
+        items = batch_get(self._client, self._real_name(first), keys, **wanted)
+        return {RecordRef(first.table, {name: item[name] for name in first.key}): item for item in items}
+
+    def has_personal_fields(self, rule: Rule, record: RecordRef) -> bool:
+        """As `RecordsToErase.has_personal_fields`: a consistent count, which reads no attribute."""
+        with failures_of("Query"):
+            counted = self._client.query(TableName=self._real_name(record), **count_query(record, rule.erase))
+        return counted["Count"] > 0
+
+    def erase(self, rule: Rule, record: RecordRef, view: View) -> Collection[Path]:
+        """As `RecordsToErase.erase`: all fields at once, or path by path where a parent is missing."""
+        match self._remove(rule, record, view, rule.erase):
+            case _Removal.DONE:
+                return rule.erase
+            case _Removal.REFUSED:
+                return ()
+            case _Removal.NO_PARENT:
+                # With each path's own existence in its guard, a missing parent is a refused guard.
+                return [
+                    path for path in rule.erase if self._remove(rule, record, view, (path,)) is _Removal.DONE
+                ]
+
+    def _remove(self, rule: Rule, record: RecordRef, view: View, paths: Collection[Path]) -> _Removal:
+        update = {"TableName": self._real_name(record), **guarded_removal(rule, record, view, paths)}
+        try:
+            if view.facts is None:
+                self._client.update_item(**update)
+            else:
+                unchanged = unchanged_facts(self._facts_table, record, view.facts)
+                self._client.transact_write_items(
+                    TransactItems=[{"Update": update}, {"ConditionCheck": unchanged}]
+                )
+        except ClientError as error:
+            return _refusal(error)
+        return _Removal.DONE
+
+    def _real_name(self, record: RecordRef) -> str:
+        if record.table not in self._tables:
+            raise CallFailedError("settings", "UnknownTable")
+        return self._tables[record.table]
+
+
+def _refusal(error: ClientError) -> _Removal:
+    """What a failed update means; only the two expected failures are results, all else rises as a failure."""
+    response: Any = error.response
+    reasons = response.get("CancellationReasons") or [response["Error"]]
+    codes = {reason.get("Code") for reason in reasons} - {None, "None"}
+    if codes & {"ConditionalCheckFailed", "ConditionalCheckFailedException"}:
+        return _Removal.REFUSED
+    if codes <= {"TransactionConflict", "TransactionConflictException"}:
+        return _Removal.REFUSED  # somebody else is writing the record: look again
+    # The code alone does not tell a missing parent from a request that DynamoDB cannot read.
+    if codes <= {"ValidationException", "ValidationError"} and all(
+        "document path" in reason.get("Message", "") for reason in reasons if reason.get("Code") != "None"
+    ):
+        return _Removal.NO_PARENT
+    raise CallFailedError("erase", _most_telling(codes, error)) from None
+
+
+def _most_telling(codes: set[str | None], error: ClientError) -> str:
+    return next((code for code in sorted(filter(None, codes))), None) or error_code(error)

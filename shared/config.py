@@ -1,0 +1,63 @@
+"""Settings, from the environment that template.yaml sets. Nothing else reads the environment.
+
+What is required has no default: a function that lacks a setting fails at its cold start.
+"""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict
+
+from shared.policy import Policy
+from shared.policy_file import read_policy
+
+
+def _named_pairs(text: object) -> object:
+    return dict(pair.split("=", 1) for pair in text.split(",")) if isinstance(text, str) else text
+
+
+class _Settings(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
+
+    @classmethod
+    def from_environment(cls) -> Self:
+        """Read the environment; the variables have the fields' names in capitals."""
+        return cls.model_validate({name.lower(): value for name, value in os.environ.items()})
+
+
+class TimerSettings(_Settings):
+    """What is needed to look at records and to set timers."""
+
+    tables: Annotated[Mapping[str, str], BeforeValidator(_named_pairs)]
+    """Logical table name to real one, from `Shipments=shipments-prod,Contacts=…`."""
+    facts_table: str
+    due_table: str
+    wake_up_group: str
+    wake_up_role_arn: str
+    failure_queue_arn: str
+
+
+class EventSettings(TimerSettings):
+    """For functions that take events from a queue."""
+
+    purge_function_arn: str
+    dead_letter_queue_url: str
+
+
+class PurgeSettings(TimerSettings):
+    """For the purge; its own ARN it learns from its context."""
+
+    ledger_table: str
+
+
+class SourceSettings(_Settings):
+    """For foreign events."""
+
+    event_bus_name: str
+
+
+def deployed_policy() -> Policy:
+    """The policy in the function's artifact."""
+    return read_policy(Path(__file__).with_name("policy.toml").read_bytes())

@@ -1,0 +1,53 @@
+"""From a queue's messages to facts and timers: what is refused is dead-lettered at once, what fails comes again."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+from shared.contract import read_event
+from shared.policy import Policy
+from shared.refused import RefusedError
+from shared.schedule_deletion import Ports, schedule_deletion
+from shared.tally import Count, Tally
+
+
+class DeadLetters(Protocol):
+    """Where messages go that no retry can mend."""
+
+    def keep(self, body: str, refused: RefusedError) -> None:
+        """Keep a message, whole, with the reason."""
+
+
+@dataclass(frozen=True)
+class Deliveries:
+    """What a delivered message is worked with."""
+
+    policy: Policy
+    ports: Ports
+    dead_letters: DeadLetters
+    clock: Callable[[], datetime]
+
+    def take(self, body: str) -> Tally:
+        """Work one message.
+
+        Args:
+            body: an EventBridge event as JSON.
+
+        Raises:
+            CallFailedError: a call failed; the message is to be delivered again.
+        """
+        now = self.clock()
+        try:
+            return schedule_deletion(read_event(_parsed(body), now), self.policy, self.ports, now)
+        except RefusedError as refused:
+            self.dead_letters.keep(body, refused)
+            return Tally.of(Count.REFUSED)
+
+
+def _parsed(body: str) -> Any:  # noqa: ANN401 -- JSON may be anything
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError):
+        raise RefusedError("body", "is not JSON") from None

@@ -1,0 +1,148 @@
+"""Adapter for the Due table: timers in order within their shard, and the leases of the shards."""
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+from shared.aws import failures_of
+from shared.dynamodb import batch_write
+from shared.failure import CallFailedError
+from shared.instants import parse_rfc3339, to_text
+from shared.record import RecordRef
+from shared.timer import Timer
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+FORMAT = "1"
+"""Version of the rows."""
+_BEFORE_ALL = " "
+_LEASES = "lease"
+
+
+class DueTable:
+    """The timers. Disposable: a sweep rebuilds them."""
+
+    def __init__(self, client: "DynamoDBClient", table: str) -> None:
+        """Work on this table; the leases that are taken belong to this object."""
+        self._client = client
+        self._table = table
+        self._holder = uuid4().hex
+
+    def put(self, timers: Collection[Timer]) -> None:
+        """As `TimersToPut.put`; equal timers are written once."""
+        by_key = {(timer.record.shard, timer.sort_key): timer for timer in timers}
+        batch_write(
+            self._client, self._table, [{"PutRequest": {"Item": _row(each)}} for each in by_key.values()]
+        )
+
+    def ready(self, shard: int, until: datetime, after: str, limit: int) -> Sequence[Timer]:
+        """As `TimersToWork.ready`: consistent."""
+        with failures_of("Query"):
+            answer = self._client.query(
+                TableName=self._table,
+                KeyConditionExpression="#shard = :shard AND #sk BETWEEN :after AND :until",
+                ExpressionAttributeNames={"#shard": "shard", "#sk": "sk"},
+                ExpressionAttributeValues={
+                    ":shard": {"S": _shard(shard)},
+                    ":after": {"S": after + _BEFORE_ALL},
+                    # Keys go on with "#" after the second; "$" comes next, so all of the second is in.
+                    ":until": {"S": to_text(until.replace(microsecond=0)) + "$"},
+                },
+                ConsistentRead=True,
+                Limit=limit,
+            )
+        return [_timer(row) for row in answer["Items"]]
+
+    def remove(self, timers: Collection[Timer]) -> None:
+        """As `TimersToWork.remove`."""
+        batch_write(self._client, self._table, [{"DeleteRequest": {"Key": _key(each)}} for each in timers])
+
+    def remove_unchanged(self, timer: Timer) -> None:
+        """As `TimersToWork.remove_unchanged`: by the stamp that each writing leaves."""
+        try:
+            with failures_of("DeleteItem"):
+                self._client.delete_item(
+                    TableName=self._table,
+                    Key=_key(timer),
+                    ConditionExpression="#stamp = :stamp",
+                    ExpressionAttributeNames={"#stamp": "stamp"},
+                    ExpressionAttributeValues={":stamp": {"S": timer.stamp}},
+                )
+        except CallFailedError as error:
+            if error.code != "ConditionalCheckFailedException":
+                raise
+
+    def lease(self, shard: int, now: datetime, until: datetime) -> bool:
+        """As `TimersToWork.lease`."""
+        try:
+            with failures_of("UpdateItem"):
+                self._client.update_item(
+                    TableName=self._table,
+                    Key=_lease_key(shard),
+                    UpdateExpression="SET #holder = :me, #until = :until",
+                    ConditionExpression="attribute_not_exists(#holder) OR #holder = :me OR #until < :now",
+                    ExpressionAttributeNames={"#holder": "holder", "#until": "until"},
+                    ExpressionAttributeValues={
+                        ":me": {"S": self._holder},
+                        ":until": {"N": str(int(until.timestamp()))},
+                        ":now": {"N": str(int(now.timestamp()))},
+                    },
+                )
+        except CallFailedError as error:
+            if error.code == "ConditionalCheckFailedException":
+                return False
+            raise
+        return True
+
+    def release(self, shard: int) -> None:
+        """As `TimersToWork.release`; a lease that was lost meanwhile stays with its new holder."""
+        try:
+            with failures_of("DeleteItem"):
+                self._client.delete_item(
+                    TableName=self._table,
+                    Key=_lease_key(shard),
+                    ConditionExpression="#holder = :me",
+                    ExpressionAttributeNames={"#holder": "holder"},
+                    ExpressionAttributeValues={":me": {"S": self._holder}},
+                )
+        except CallFailedError as error:
+            if error.code != "ConditionalCheckFailedException":
+                raise
+
+
+def _shard(shard: int) -> str:
+    return f"{shard:02}"
+
+
+def _lease_key(shard: int) -> dict[str, Any]:
+    return {"shard": {"S": _LEASES}, "sk": {"S": _shard(shard)}}
+
+
+def _key(timer: Timer) -> dict[str, Any]:
+    return {"shard": {"S": _shard(timer.record.shard)}, "sk": {"S": timer.sort_key}}
+
+
+def _row(timer: Timer) -> dict[str, Any]:
+    return {
+        **_key(timer),
+        "v": {"N": FORMAT},
+        "table": {"S": timer.record.table},
+        "key": {"M": timer.record.key},
+        "rule": {"S": timer.rule},
+        "due": {"S": to_text(timer.due)},
+        "attempts": {"N": str(timer.attempts)},
+        "stamp": {"S": uuid4().hex},
+    }
+
+
+def _timer(row: Mapping[str, Any]) -> Timer:
+    return Timer(
+        record=RecordRef(row["table"]["S"], row["key"]["M"]),
+        rule=row["rule"]["S"],
+        at=parse_rfc3339(row["sk"]["S"].partition("#")[0]),
+        due=parse_rfc3339(row["due"]["S"]),
+        attempts=int(row["attempts"]["N"]),
+        stamp=row["stamp"]["S"],
+    )

@@ -1,0 +1,11 @@
+"""Failures of AWS calls, as the use cases see them: a code, never a message that might echo a value."""
+
+
+class CallFailedError(Exception):
+    """An AWS call failed, after its retries; a later try may succeed."""
+
+    def __init__(self, operation: str, code: str) -> None:
+        """Keep what was called, and the service's error code."""
+        super().__init__(f"{operation}: {code}")
+        self.operation = operation
+        self.code = code

@@ -1,0 +1,41 @@
+"""Looking at records: what the business system says now, and what Lapse was told. Never a personal field."""
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Protocol
+
+from shared.facts import Facts
+from shared.policy import Rule
+from shared.record import Path, RecordRef, View, WireValue, at_path
+
+type Item = Mapping[str, WireValue]
+
+
+class RecordsToLookAt(Protocol):
+    """The business tables, read through a projection."""
+
+    def look(self, records: Collection[RecordRef], paths: Collection[Path]) -> Mapping[RecordRef, Item]:
+        """The existing ones of these records of one table, each with those of the paths that it has."""
+
+
+class FactsToRead(Protocol):
+    """The Facts table."""
+
+    def read(self, records: Collection[RecordRef]) -> Mapping[RecordRef, Facts]:
+        """The facts of those of these records that have any."""
+
+
+def look_at(
+    looks: Sequence[tuple[Rule, RecordRef]], records: RecordsToLookAt, facts: FactsToRead
+) -> Mapping[RecordRef, View]:
+    """Look at records of one table, for their rules; each record once."""
+    paths = {path for rule, _ in looks for path in rule.view_paths}
+    references = {record for _, record in looks}
+    told = facts.read(references)
+    items = records.look(references, paths)
+    return {record: _view(items.get(record), paths, told.get(record)) for record in references}
+
+
+def _view(item: Item | None, paths: Collection[Path], facts: Facts | None) -> View:
+    found = {path: at_path(item or {}, path) for path in paths}
+    present = {path: value for path, value in found.items() if value is not None}
+    return View(item is not None, present, facts)

@@ -1,0 +1,72 @@
+"""How a policy file writes zones, periods, field paths and key templates; each refusal says what is wrong."""
+
+import re
+from datetime import timedelta
+from typing import Annotated
+from zoneinfo import ZoneInfo
+
+from pydantic import AfterValidator, BeforeValidator, Field
+
+from shared.policy import KeyTemplate
+from shared.record import Path
+
+_PERIOD = re.compile(
+    r"P(?:(?P<weeks>\d+)W|(?:(?P<days>\d+)D)?(?:T(?=\d)(?:(?P<hours>\d+)H)?(?:(?P<minutes>\d+)M)?)?)"
+)
+_MONTHS_OR_YEARS = re.compile(r"P[^T]*\d[YM].*")
+E_MAIL_WORD = re.compile(r"e[-_]?mail|@", re.IGNORECASE)
+_INDEX_OR_WILDCARD = re.compile(r".*\[\d*\]|\*")
+
+
+def _zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (OSError, ValueError):
+        raise ValueError("is not a known time zone") from None
+    return name
+
+
+def _period(text: object) -> timedelta:
+    if isinstance(text, str) and _MONTHS_OR_YEARS.fullmatch(text):
+        raise ValueError("months and years have no fixed length: say it in days, such as P90D")
+    found = _PERIOD.fullmatch(text) if isinstance(text, str) else None
+    try:
+        length = timedelta(**{unit: int(n) for unit, n in found.groupdict().items() if n}) if found else None
+    except OverflowError:
+        length = None
+    if not length:
+        raise ValueError("must be an ISO 8601 period longer than nothing, such as P90D")
+    return length
+
+
+def _path(names: object) -> Path:
+    path = [names] if isinstance(names, str) else names
+    if not isinstance(path, list) or not path or not all(isinstance(name, str) and name for name in path):
+        raise ValueError("must be a name, or a list of names from the top of the item down")
+    if any(_INDEX_OR_WILDCARD.fullmatch(name) for name in path):
+        raise ValueError("list indexes and wildcards are not supported: name a field of a map")
+    return tuple(path)
+
+
+def _key_template(value: object) -> KeyTemplate:
+    typed = {"S": value} if isinstance(value, str) else value
+    if not isinstance(typed, dict) or len(typed) != 1 or not typed.keys() <= {"S", "N"}:
+        raise ValueError('must be a template, or {N = "{field}"} for a number')
+    ((kind, template),) = typed.items()
+    if not isinstance(template, str) or not template:
+        raise ValueError("must be text")
+    part = KeyTemplate(kind, template)
+    if re.search(r"[{}]", re.sub(r"\{\w+\}", "", template, flags=re.ASCII)):
+        raise ValueError("reads a field as {name}, of letters, digits and underscores")
+    if E_MAIL_WORD.search(template):
+        raise ValueError("looks like an e-mail address, which a key must not be")
+    return part
+
+
+type Name = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
+type Zone = Annotated[str, AfterValidator(_zone)]
+type Period = Annotated[timedelta, BeforeValidator(_period, json_schema_input_type=str)]
+type FieldPath = Annotated[Path, BeforeValidator(_path, json_schema_input_type=str | list[str])]
+type Template = Annotated[
+    KeyTemplate, BeforeValidator(_key_template, json_schema_input_type=str | dict[str, str])
+]

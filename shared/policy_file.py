@@ -1,0 +1,196 @@
+"""Reading `policy.toml`: every key, and every refusal, with an error that says where.
+
+The policy's own types are in `policy`; here is only how they are written down. docs/policy.md explains the keys.
+"""
+
+import hashlib
+import tomllib
+from collections.abc import Iterator, Mapping
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any, Literal, Self
+from zoneinfo import ZoneInfo
+
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError, model_validator
+
+from shared.facts import CANCELS, FactKind
+from shared.instants import DAY, AnchorFormat
+from shared.policy import Anchor, Counting, Merge, Mode, Policy, Rule, Trigger
+from shared.policy_conflicts import conflicts
+from shared.policy_fields import E_MAIL_WORD, FieldPath, Name, Period, Template, Zone
+from shared.record import Path, WireValue
+
+
+class PolicyError(Exception):
+    """The policy cannot be used."""
+
+    def __init__(self, problems: list[str]) -> None:
+        """Keep the problems: where and what, a line each."""
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class AnchorText(_Strict):
+    """Where the instant that starts the clock is found: on the record, or only in what Lapse was told."""
+
+    attribute: FieldPath | None = Field(
+        default=None, description="The record's own anchor; if there, it wins."
+    )
+    fact: FactKind | None = Field(
+        default=None, description="The kind of fact that counts where the record has none."
+    )
+    cancel: FactKind | None = Field(default=None, description="The kind of fact that stops the clock.")
+
+    @model_validator(mode="after")
+    def _is_found_somewhere(self) -> Self:
+        if self.attribute is None and self.fact is None:
+            raise ValueError("needs an attribute or a fact")
+        wanted = CANCELS.get(self.fact) if self.fact else None
+        if self.cancel is not wanted:
+            raise ValueError(f"{self.fact or 'an attribute'} is cancelled by {wanted or 'nothing'}")
+        return self
+
+
+class RuleText(_Strict):
+    """One promise, as written in the policy file."""
+
+    id: Name = Field(description="Immutable name, in timers and evidence.")
+    clause: str = Field(min_length=1, description="Where it is promised.")
+    table: Name = Field(description="Logical table name; the stack's settings name the real one.")
+    key: dict[str, Template] = Field(
+        min_length=1, max_length=2, description="Key attributes over the event's fields."
+    )
+    match: dict[str, Any] = Field(
+        default_factory=dict, description="Only records with these values; tables nest."
+    )
+    trigger: Trigger = Field(description="Which events start it.")
+    anchor: AnchorText = Field(description="Where the instant that starts the clock is found.")
+    anchor_format: AnchorFormat = Field(description="How the record's own anchor is written. Never guessed.")
+    anchor_zone: Zone | None = Field(default=None, description="The zone of naive times and bare dates.")
+    anchor_merge: Merge = Field(description="Which of several instants counts.")
+    retain: Period = Field(description="ISO 8601 period of weeks, days, hours, minutes, such as P90D.")
+    counting: Counting = Field(description="Elapsed time, or the end of that many local days.")
+    erase: list[FieldPath] = Field(
+        min_length=1, description="What is erased: names, or lists of nested names."
+    )
+    keep: list[FieldPath] = Field(default_factory=list, description="What no rule of this table may erase.")
+    mode: Mode = Field(description="Whether it erases, or only reports what it would erase.")
+    basis: str | None = Field(default=None, description="Why what is kept is kept.")
+    review_after: date | None = Field(
+        default=None, description="Until when what is kept is kept without a review."
+    )
+
+    @model_validator(mode="after")
+    def _is_consistent(self) -> Self:
+        if self.anchor_format is AnchorFormat.NAIVE and self.anchor_zone is None:
+            raise ValueError("anchor_zone: naive times need their zone")
+        if self.counting is Counting.CALENDAR_DAYS and self.retain % DAY:
+            raise ValueError("retain: calendar days are counted whole")
+        if not any(part.fields for part in self.key.values()):
+            raise ValueError("key: reads none of the event's fields, so it would name one record for all")
+        if any(E_MAIL_WORD.search(name) for name in self.key):
+            raise ValueError("key: looks like an e-mail address, which a key must not be")
+        list(_wire_match(self.match))
+        return self
+
+
+class PolicyText(_Strict):
+    """The whole policy file."""
+
+    version: Literal[1] = Field(description="Version of this file format.")
+    id: Name = Field(description="The policy's own name.")
+    updated: date = Field(description="When the policy was last changed.")
+    timezone: Zone = Field(description="Where local days begin and end.")
+    not_before: date = Field(
+        default=date(2000, 1, 1), description="An anchor before this day is implausible."
+    )
+    max_hold: Period = Field(default=timedelta(days=365), description="How long a hold may last at most.")
+    max_erasures_per_run: PositiveInt | None = Field(
+        default=None, description="A purge stops here and alarms."
+    )
+    ledger_retain: Period = Field(
+        default=timedelta(days=2555), description="How long evidence names its records."
+    )
+    rules: list[RuleText] = Field(min_length=1, description="The promises.")
+
+
+def read_policy(text: bytes) -> Policy:
+    """Read a policy file.
+
+    Args:
+        text: the file's bytes, of which the digest is taken.
+
+    Raises:
+        PolicyError: it cannot be used; says where and why.
+    """
+    try:
+        written = PolicyText.model_validate(tomllib.loads(text.decode()))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise PolicyError([f"not TOML: {error}"]) from None
+    except ValidationError as error:
+        raise PolicyError(_problems(error)) from None
+    rules = tuple(_rule(each, written) for each in written.rules)
+    if problems := list(conflicts(rules)):
+        raise PolicyError(problems)
+    return Policy(
+        id=written.id,
+        digest=hashlib.sha256(text).hexdigest(),
+        rules=rules,
+        max_erasures_per_run=written.max_erasures_per_run,
+    )
+
+
+def _rule(written: RuleText, policy: PolicyText) -> Rule:
+    zone = ZoneInfo(policy.timezone)
+    return Rule(
+        id=written.id,
+        clause=written.clause,
+        table=written.table,
+        key=written.key,
+        match=dict(_wire_match(written.match)),
+        trigger=written.trigger,
+        anchor=Anchor(
+            attribute=written.anchor.attribute,
+            fact=written.anchor.fact,
+            cancel=written.anchor.cancel,
+            format=written.anchor_format,
+            zone=ZoneInfo(written.anchor_zone) if written.anchor_zone else zone,
+            merge=written.anchor_merge,
+        ),
+        retain=written.retain,
+        counting=written.counting,
+        zone=zone,
+        erase=tuple(written.erase),
+        keep=tuple(written.keep),
+        mode=written.mode,
+        not_before=datetime.combine(policy.not_before, time.min, UTC),
+    )
+
+
+def _wire_match(match: Mapping[str, Any], above: Path = ()) -> Iterator[tuple[Path, WireValue]]:
+    """The wanted values as DynamoDB writes them; a nested table is a path."""
+    for name, value in match.items():
+        path = (*above, name)
+        match value:
+            case dict():
+                yield from _wire_match(value, path)
+            case bool():
+                yield path, {"BOOL": value}
+            case str():
+                yield path, {"S": value}
+            case int() | float():
+                yield path, {"N": str(value)}
+            case _:
+                raise ValueError(f"match.{'.'.join(path)}: must be text, a number, true or false")
+
+
+def _problems(error: ValidationError) -> list[str]:
+    """A line for each problem: where, by the rule's name where it has one, and what."""
+    problems = []
+    for each in error.errors(include_url=False, include_input=False):
+        where = ".".join(str(part) for part in each["loc"]) or "policy"
+        problems.append(f"{where}: {each['msg'].removeprefix('Value error, ')}")
+    return problems

@@ -1,0 +1,246 @@
+"""Use case: work through the timers that are due. Erase, then evidence, then the timer goes."""
+
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from itertools import groupby
+from typing import Protocol
+
+from shared.evidence import Entry
+from shared.failure import CallFailedError
+from shared.look import FactsToRead, look_at
+from shared.policy import Policy, Rule
+from shared.record import SHARDS, RecordRef, View
+from shared.retention import SKEW
+from shared.schedule_deletion import TimersToPut, WakeUps, ensure_wake_up
+from shared.settle import Allowance, RecordsToErase, Settled, Settling, rule_removed, settle
+from shared.tally import Count, Tally
+from shared.timer import Timer
+
+BATCH = 100
+"""Timers worked on together: what one BatchGetItem can look at, and one ledger batch can hold."""
+TIME_TO_STOP = timedelta(seconds=20)
+"""Before the function's time is up: enough for one call with all its retries, and the batch's evidence."""
+LEASE = timedelta(seconds=60)
+WAITS_FOR_BUSY_SHARDS = 4
+WAIT_FOR_BUSY_SHARDS = timedelta(seconds=5)
+
+
+class TimersToWork(TimersToPut, Protocol):
+    """The Due table, for the purge."""
+
+    def ready(self, shard: int, until: datetime, after: str, limit: int) -> Sequence[Timer]:
+        """The shard's timers up to and including this instant, in order, from behind a sort key on."""
+
+    def remove(self, timers: Collection[Timer]) -> None:
+        """Remove timers that have done their work."""
+
+    def remove_unchanged(self, timer: Timer) -> None:
+        """Remove a timer unless it was written again since it was read."""
+
+    def lease(self, shard: int, now: datetime, until: datetime) -> bool:
+        """Take or renew this run's lease of a shard, unless another run holds it."""
+
+    def release(self, shard: int) -> None:
+        """Give this run's lease back."""
+
+
+class Ledger(Protocol):
+    """Append-only evidence."""
+
+    def append(self, shard: int, entries: Sequence[Entry]) -> None:
+        """Keep a batch of evidence; kept once, however often it is tried."""
+
+
+@dataclass(frozen=True)
+class Ports:
+    """What this use case works on."""
+
+    records: RecordsToErase
+    facts: FactsToRead
+    timers: TimersToWork
+    ledger: Ledger
+    wake_ups: WakeUps
+
+
+@dataclass(frozen=True)
+class Pace:
+    """The time that a run has, and how its shards are worked: side by side, or in turn."""
+
+    clock: Callable[[], datetime]
+    time_left: Callable[[], timedelta]
+    sleep: Callable[[timedelta], None]
+    side_by_side: Callable[[Callable[[int], "ShardReport"], Iterable[int]], Iterable["ShardReport"]] = map
+
+
+@dataclass
+class ShardReport:
+    """How far one shard came."""
+
+    shard: int
+    tally: Tally = field(default_factory=Tally)
+    failures: list[str] = field(default_factory=list)
+    busy: bool = False
+    finished: bool = False
+
+
+@dataclass(frozen=True)
+class PurgeReport:
+    """How far a run came. `failures` are error codes, one for each timer or shard that failed."""
+
+    tally: Tally
+    failures: tuple[str, ...]
+    shards_finished: int
+
+    def raise_failures(self) -> None:
+        """Raise all failures together, so that the function's own failure shows them.
+
+        Raises:
+            ExceptionGroup: of `CallFailedError`s.
+        """
+        if self.failures:
+            errors = [CallFailedError("purge", code) for code in self.failures]
+            raise ExceptionGroup(f"{len(errors)} failed: {', '.join(sorted(set(self.failures)))}", errors)
+
+
+def purge_due(policy: Policy, ports: Ports, pace: Pace, cause: str) -> PurgeReport:
+    """Work through all timers that are ready, shard by shard.
+
+    One failing record never stops the others: its timer is put off with its due instant kept. A shard that
+    another run holds is tried again for a while.
+
+    Args:
+        policy: the rules.
+        ports: what to work on.
+        pace: the time there is.
+        cause: what woke the purge, for the evidence.
+    """
+    allowance = Allowance(policy.max_erasures_per_run)
+    settling = Settling(policy, ports.records, ports.facts, pace.clock, cause, allowance)
+    run = _Run(settling, ports, pace)
+    reports = list(pace.side_by_side(run.work_shard, range(SHARDS)))
+    for _ in range(WAITS_FOR_BUSY_SHARDS):
+        busy = [report.shard for report in reports if report.busy]
+        if not busy or pace.time_left() < TIME_TO_STOP + WAIT_FOR_BUSY_SHARDS:
+            break
+        pace.sleep(WAIT_FOR_BUSY_SHARDS)
+        reports = [report for report in reports if not report.busy]
+        reports += pace.side_by_side(run.work_shard, busy)
+    tally = Tally.total(report.tally for report in reports)
+    tally.add(Count.SHARDS_BUSY, sum(report.busy for report in reports))
+    finished = sum(report.finished for report in reports)
+    tally.add(Count.HALTED, int(allowance.spent and finished < SHARDS))
+    return PurgeReport(tally, tuple(code for report in reports for code in report.failures), finished)
+
+
+@dataclass(frozen=True)
+class _Run:
+    settling: Settling
+    ports: Ports
+    pace: Pace
+
+    def work_shard(self, shard: int) -> ShardReport:
+        """Work through one shard's timers, each once, under a lease."""
+        report = ShardReport(shard)
+        try:
+            if not self._ready(shard, after="", limit=1):
+                report.finished = True
+            elif self._lease(shard):
+                self._work_batches(report)
+                self.ports.timers.release(shard)
+            else:
+                report.busy = True
+        except CallFailedError as error:
+            report.failures.append(error.code)
+        return report
+
+    def _work_batches(self, report: ShardReport) -> None:
+        after = ""
+        while self._lease(report.shard):
+            timers = self._ready(report.shard, after, BATCH)
+            if not timers:
+                report.finished = True
+                return
+            settled = self._settle(timers, report.tally)
+            self._finish(report, settled)
+            if len(settled) < len(timers) or self.settling.allowance.spent:
+                return
+            after = timers[-1].sort_key
+
+    def _settle(self, timers: Sequence[Timer], tally: Tally) -> list[Settled]:
+        """Settle timers until the time is up; those left over stand as they are."""
+        views = self._look(timers)
+        settled: list[Settled] = []
+        for timer in timers:
+            if self.pace.time_left() < TIME_TO_STOP or self.settling.allowance.spent:
+                break
+            settled.append(self._settle_one(timer, views, tally))
+        return settled
+
+    def _settle_one(self, timer: Timer, views: dict[RecordRef, View | str], tally: Tally) -> Settled:
+        rule = self._rule(timer)
+        if rule is None:
+            return rule_removed(timer, self.settling, tally)
+        view = views[timer.record]
+        if isinstance(view, str):
+            return self._put_off(timer, view)
+        try:
+            return settle(timer, rule, view, self.settling, tally)
+        except CallFailedError as error:
+            return self._put_off(timer, error.code)
+        except Exception as error:  # noqa: BLE001 -- a record nobody foresaw must not stop the others; it is raised at the end
+            return self._put_off(timer, type(error).__name__)
+
+    def _finish(self, report: ShardReport, settled: list[Settled]) -> None:
+        """Evidence first, then later timers and their wake-ups; the old timers go last."""
+        timers = self.ports.timers
+        entries = [entry for each in settled for entry in each.entries]
+        if entries:
+            self.ports.ledger.append(report.shard, entries)
+        moving = [each for each in settled if not each.stands]
+        later = [each.later for each in moving if each.later]
+        if later:
+            timers.put(later)
+        for each in moving:
+            if each.later and not each.failure:
+                ensure_wake_up(self.ports.wake_ups, each.later.at, self.pace.clock(), report.tally)
+        timers.remove([each.timer for each in moving if each.erased])
+        for each in moving:
+            if not each.erased:
+                timers.remove_unchanged(each.timer)
+        report.failures += [each.failure for each in settled if each.failure]
+        report.tally.add(Count.FAILED, sum(bool(each.failure) for each in settled))
+
+    def _look(self, timers: Sequence[Timer]) -> dict[RecordRef, View | str]:
+        """Look at the timers' records, table by table; where a look fails there is its error code instead."""
+        known = [(rule, timer.record) for timer in timers if (rule := self._rule(timer))]
+        known.sort(key=lambda look: look[1].table)
+        views: dict[RecordRef, View | str] = {}
+        for _, looks in groupby(known, key=lambda look: look[1].table):
+            views |= self._look_at_table(list(looks))
+        return views
+
+    def _look_at_table(self, looks: list[tuple[Rule, RecordRef]]) -> dict[RecordRef, View | str]:
+        try:
+            return dict(look_at(looks, self.ports.records, self.ports.facts))
+        except CallFailedError as error:
+            if len(looks) == 1:
+                return {looks[0][1]: error.code}
+        one_by_one: dict[RecordRef, View | str] = {}
+        for look in looks:
+            one_by_one |= self._look_at_table([look])
+        return one_by_one
+
+    def _rule(self, timer: Timer) -> Rule | None:
+        rule = self.settling.policy.rule(timer.rule)
+        return rule if rule and rule.is_about(timer.record) else None
+
+    def _ready(self, shard: int, after: str, limit: int) -> Sequence[Timer]:
+        return self.ports.timers.ready(shard, self.pace.clock() - SKEW, after, limit)
+
+    def _lease(self, shard: int) -> bool:
+        now = self.pace.clock()
+        return self.ports.timers.lease(shard, now, now + LEASE)
+
+    def _put_off(self, timer: Timer, code: str) -> Settled:
+        return Settled(timer, later=timer.backed_off(self.pace.clock()), failure=code)

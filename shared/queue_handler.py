@@ -1,0 +1,41 @@
+"""What the functions that take contract events from a queue have in common: batches with partial failures."""
+
+from typing import TYPE_CHECKING, Any
+
+from aws_lambda_powertools import Logger, Metrics
+from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
+from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
+
+from shared.deliveries import Deliveries
+from shared.failure import CallFailedError
+from shared.metrics import publish
+from shared.tally import Count, Tally
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools.utilities.typing import LambdaContext
+
+
+def serve(
+    event: dict[str, Any], context: "LambdaContext", deliveries: Deliveries, logger: Logger, metrics: Metrics
+) -> dict[str, Any]:
+    """Work a batch of SQS messages.
+
+    Returns:
+        The partial batch response: only the messages that failed are delivered again.
+    """
+    tallies: list[Tally] = []
+
+    def take(record: SQSRecord) -> None:
+        try:
+            tallies.append(deliveries.take(record.body))
+        except CallFailedError as error:
+            tallies.append(Tally.of(Count.FAILED))
+            logger.warning("will be tried again", operation=error.operation, code=error.code)
+            raise
+
+    processor = BatchProcessor(EventType.SQS, raise_on_entire_batch_failure=False)
+    response = process_partial_response(event, take, processor, context)
+    tally = Tally.total(tallies)
+    publish(metrics, tally)
+    logger.info("events taken", counts=tally.as_json())
+    return dict(response)

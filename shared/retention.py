@@ -1,0 +1,179 @@
+"""The heart: what is to be done about a record now. Pure and total: no I/O, no clock, no environment."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from enum import StrEnum
+
+from shared.facts import Facts
+from shared.instants import (
+    DAY,
+    LAST,
+    MINUTE,
+    SECOND,
+    AnchorFormat,
+    UnreadableInstantError,
+    add,
+    ceil,
+    end_of_day,
+    parse,
+    parse_rfc3339,
+)
+from shared.policy import Anchor, Counting, Merge, Mode, Rule
+from shared.record import HOLD_MARK, View, WireValue
+
+SKEW = timedelta(seconds=5)
+"""How far the clocks of our functions may differ. Decisions look at `now - SKEW`."""
+PLAUSIBLE_AHEAD = DAY
+"""An anchor further ahead than this was mistyped or forged."""
+LOOK_AGAIN = DAY
+"""When to look again at a hold whose end cannot be read."""
+
+
+class Why(StrEnum):
+    """The reason for a decision; in metrics and in evidence."""
+
+    NOT_DUE = "not_due"
+    HELD = "held"
+    RECORD_ABSENT = "record_absent"
+    NO_MATCH = "no_match"
+    NO_ANCHOR = "no_anchor"
+    CANCELLED = "cancelled"
+    IMPLAUSIBLE = "implausible"
+    OBSERVED = "observed"
+    RULE_REMOVED = "rule_removed"
+
+
+@dataclass(frozen=True)
+class Erase:
+    """The fields are due, and nothing holds them."""
+
+    due: datetime
+
+
+@dataclass(frozen=True)
+class Wait:
+    """Not now: look again at that instant."""
+
+    until: datetime
+    why: Why
+
+
+@dataclass(frozen=True)
+class Drop:
+    """Nothing to be done about this record, as it stands."""
+
+    why: Why
+
+
+def decide(rule: Rule, view: View, now: datetime) -> Erase | Wait | Drop:
+    """Decide what the purge does about a record.
+
+    Args:
+        rule: the promise.
+        view: what a look at the record and its facts just saw.
+        now: an aware UTC instant.
+    """
+    if not view.exists:
+        return Drop(Why.RECORD_ABSENT)
+    due = due_instant(rule, view, now)
+    if isinstance(due, Drop):
+        return due
+    certainly_now = now - SKEW
+    if due > certainly_now:
+        return Wait(due, Why.NOT_DUE)
+    held_until = _held_until(view, certainly_now)
+    if held_until is not None:
+        return Wait(held_until, Why.HELD)
+    if rule.mode is Mode.OBSERVE:
+        return Drop(Why.OBSERVED)
+    return Erase(due)
+
+
+def due_instant(rule: Rule, view: View, now: datetime) -> datetime | Drop:
+    """When the fields are due, as a whole second of UTC; or why the rule is not about this record.
+
+    A record that does not exist yet is taken to match: its facts alone decide.
+    """
+    if view.exists and not _matches(rule, view):
+        return Drop(Why.NO_MATCH)
+    anchor = _effective_anchor(rule.anchor, view)
+    if isinstance(anchor, Drop):
+        return anchor
+    if not rule.not_before <= anchor <= add(now, PLAUSIBLE_AHEAD):
+        return Drop(Why.IMPLAUSIBLE)
+    return ceil(_end_of_retention(rule, anchor), SECOND)
+
+
+def wake_up_minute(at: datetime, now: datetime) -> datetime:
+    """The minute whose wake-up serves a timer at `at`: ahead, and late enough for the purge to be certain."""
+    return ceil(add(max(at, now), SKEW), MINUTE)
+
+
+def _matches(rule: Rule, view: View) -> bool:
+    return all(_same(view.value(path), wanted) for path, wanted in rule.match.items())
+
+
+def _same(found: WireValue | None, wanted: WireValue) -> bool:
+    if found is not None and "N" in found and "N" in wanted:
+        return Decimal(found["N"]) == Decimal(wanted["N"])
+    return found == wanted
+
+
+def _effective_anchor(anchor: Anchor, view: View) -> datetime | Drop:
+    """The record's own anchor, if it has one, wins outright; facts count only where it has none."""
+    own = view.value(anchor.attribute) if anchor.attribute else None
+    if own is None:
+        return _merged(anchor, view.facts or Facts())
+    try:
+        return parse(_anchor_text(own, anchor.format), anchor.format, anchor.zone)
+    except UnreadableInstantError:
+        return Drop(Why.IMPLAUSIBLE)
+
+
+def _anchor_text(value: WireValue, anchor_format: AnchorFormat) -> str:
+    """The text of an anchor: numbers may count an epoch, anything else is written as a string."""
+    types = ("N", "S") if anchor_format in {AnchorFormat.EPOCH_SECONDS, AnchorFormat.EPOCH_MILLIS} else ("S",)
+    text = next((value[each] for each in types if each in value), None)
+    if not isinstance(text, str):
+        raise UnreadableInstantError(anchor_format.value)
+    return text
+
+
+def _merged(anchor: Anchor, facts: Facts) -> datetime | Drop:
+    """Of all instants after the last cancel, the one that counts; an instant equal to the cancel is cancelled."""
+    told = facts.of(anchor.fact)
+    cancelled_until = max(facts.of(anchor.cancel), default=None)
+    standing = {each for each in told if cancelled_until is None or each > cancelled_until}
+    if not standing:
+        return Drop(Why.CANCELLED if cancelled_until else Why.NO_ANCHOR)
+    return max(standing) if anchor.merge is Merge.LATEST else min(standing)
+
+
+def _end_of_retention(rule: Rule, anchor: datetime) -> datetime:
+    if rule.counting is Counting.ELAPSED:
+        return add(anchor, rule.retain)
+    try:
+        return end_of_day(anchor.astimezone(rule.zone).date() + rule.retain, rule.zone)
+    except OverflowError:
+        return LAST
+
+
+def _held_until(view: View, certainly_now: datetime) -> datetime | None:
+    """The end of the last hold in force, in Facts or on the record; `None` if there is none.
+
+    A hold without a readable end is in force.
+    """
+    ends = [hold.until for hold in view.facts.holds.values()] if view.facts else []
+    mark = view.value(HOLD_MARK)
+    if mark is not None:
+        ends.append(_mark_until(mark))
+    known_ends = [add(certainly_now, LOOK_AGAIN) if end is None else end for end in ends]
+    return max((end for end in known_ends if end > certainly_now), default=None)
+
+
+def _mark_until(mark: WireValue) -> datetime | None:
+    try:
+        return parse_rfc3339(mark["M"]["until"]["S"])
+    except (KeyError, TypeError, UnreadableInstantError):
+        return None
