@@ -23,7 +23,7 @@ UV := .envs/uv/bin/uv
 SAM := .envs/sam/bin/sam
 PY := .venv/bin/python
 CHECKED := functions shared lapse tests bench
-SOURCES = $(wildcard $(CHECKED))
+SOURCES = $(foreach top,$(CHECKED),$(if $(wildcard $(top)/*.py $(top)/*/*.py),$(top)))
 export SAM_CLI_TELEMETRY := 0
 
 .PHONY: help demo test lint fix local local-down build invoke deploy bench envs lock clean

@@ -110,9 +110,11 @@ class Clients:
 
 
 def function_log(clients: Clients, function_name: str) -> list[str]:
-    """Return all lines that a function has logged so far, oldest first (none: no group yet)."""
-    group = f"/aws/lambda/{function_name}"
-    if not clients.logs.describe_log_groups(logGroupNamePrefix=group)["logGroups"]:
-        return []
+    """Return all lines that a function has logged so far, oldest first (none: no log group yet)."""
+    configuration = clients.functions.get_function_configuration(FunctionName=function_name)
+    group = configuration.get("LoggingConfig", {}).get("LogGroup", f"/aws/lambda/{function_name}")
     pages = clients.logs.get_paginator("filter_log_events").paginate(logGroupName=group)
-    return [event["message"] for page in pages for event in page["events"]]
+    try:
+        return [event["message"] for page in pages for event in page["events"]]
+    except clients.logs.exceptions.ResourceNotFoundException:
+        return []

@@ -14,6 +14,7 @@ import threading
 from ministack import app
 from ministack.core import lambda_runtime
 from ministack.services import eventbridge, scheduler
+from ministack.services.cloudformation import provisioners
 
 
 def _claim(pid_file: str) -> None:
@@ -44,6 +45,19 @@ def _use_lambda_python(binary: str) -> None:
     lambda_runtime._detect_runtime_binary = detect_with_lambda_python  # noqa: SLF001
 
 
+def _accept_bus_policies() -> None:
+    """Let CloudFormation create bus policies; ministack knows no such type, and enforces none."""
+
+    def create(logical_id: str, _properties: object, stack_name: str) -> tuple[str, dict[str, str]]:
+        return f"{stack_name}-{logical_id}", {}
+
+    def delete(_physical_id: str, _properties: object) -> None:
+        """Nothing was kept."""
+
+    handlers = provisioners._RESOURCE_HANDLERS  # noqa: SLF001
+    handlers["AWS::Events::EventBusPolicy"] = {"create": create, "delete": delete}
+
+
 def main() -> None:
     """Serve until told to stop by SIGTERM, or by the end of the parent where one follows us.
 
@@ -53,6 +67,7 @@ def main() -> None:
     tick = float(os.environ.pop("LAPSE_TICK_SECONDS"))
     scheduler._SCHEDULE_TICK_INTERVAL = tick  # noqa: SLF001
     eventbridge._SCHEDULER_TICK_INTERVAL = tick  # noqa: SLF001
+    _accept_bus_policies()
     _use_lambda_python(os.environ.pop("LAPSE_LAMBDA_PYTHON"))
     if os.environ.pop("LAPSE_STOP_WITH_PARENT") == "yes":
         threading.Thread(target=_stop_with_parent, daemon=True).start()

@@ -36,7 +36,7 @@ def _not_text() -> datetime:
 
 
 def _no_e_mail(text: str) -> str:
-    if EMAIL.fullmatch(text):
+    if EMAIL.search(text):
         raise ValueError("looks like an e-mail address, which an id must not be")
     return text
 
@@ -54,7 +54,7 @@ class _Detail(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="allow", hide_input_in_errors=True)
 
-    v: Literal[1] = 1
+    v: int = Field(default=1, strict=True, ge=1, le=1)
 
 
 class ShipmentDispatched(_Detail):

@@ -58,20 +58,18 @@ class Facts:
         return replace(self, version=self.version + 1, instants={**self.instants, kind: instants})
 
     def _bounded(self, kind: FactKind, instants: frozenset[datetime]) -> frozenset[datetime]:
-        """Keep the set small, dropping first what can never decide anything.
+        """Keep the set small by dropping one instant, if possible one that can never decide anything.
 
-        What lies at or before the last cancel is spent, and of cancels only the last counts. Of the rest, the
-        instant closest to its successor is dropped: taking the successor instead is late by the least, and
-        never early.
+        What lies at or before the last cancel is spent, and of cancels only the last counts: there the earliest
+        is dropped, so that telling it again changes nothing. Else the instant closest to its successor goes:
+        taking the successor instead is late by the least, and never early.
         """
         if len(instants) <= MOST_INSTANTS:
             return instants
-        if kind in CANCELS.values():
-            return frozenset({max(instants)})
-        spent_until = max(self.of(CANCELS.get(kind)), default=None)
-        open_instants = {each for each in instants if spent_until is None or each > spent_until}
-        if len(open_instants) <= MOST_INSTANTS:
-            return frozenset(open_instants)
-        in_order = sorted(open_instants)[1:]  # the earliest always counts
-        closest = min(pairwise(in_order), key=lambda pair: pair[1] - pair[0])[0]
-        return frozenset(open_instants - {closest})
+        in_order = sorted(instants)
+        cancels = instants if kind in CANCELS.values() else self.of(CANCELS.get(kind))
+        if cancels and in_order[0] <= max(cancels):
+            return instants - {in_order[0]}
+        standing = in_order[1:]  # the earliest always counts
+        closest = min(pairwise(standing), key=lambda pair: pair[1] - pair[0])[0]
+        return instants - {closest}

@@ -52,7 +52,7 @@ def read_instant(value: object, written: AnchorFormat, zone: ZoneInfo, received_
         instant = parse(text or "", written, zone)
     except UnreadableInstantError:
         raise NothingError(Reason.INSTANT_UNREADABLE) from None
-    if not NOT_BEFORE < instant <= add(received_at, DAY):
+    if not NOT_BEFORE <= instant <= add(received_at, DAY):
         raise NothingError(Reason.INSTANT_IMPLAUSIBLE)
     return instant
 

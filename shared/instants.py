@@ -4,18 +4,19 @@ Whenever a text leaves a choice, the later instant is taken: erasing a moment la
 erasing a moment early breaks it.
 """
 
+import math
 import re
 from datetime import UTC, date, datetime, time, timedelta
-from decimal import Decimal
 from enum import StrEnum
+from fractions import Fraction
 from zoneinfo import ZoneInfo
 
 MICROSECOND = timedelta(microseconds=1)
 SECOND = timedelta(seconds=1)
 MINUTE = timedelta(minutes=1)
 DAY = timedelta(days=1)
-LAST = datetime.max.replace(tzinfo=UTC)
-"""The last representable instant; what would lie after it stays there."""
+FIRST, LAST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
+"""The first and the last representable instant; what would lie outside of them stays there."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _DATE_TIME = re.compile(
@@ -95,11 +96,11 @@ def ceil(instant: datetime, unit: timedelta) -> datetime:
 
 
 def add(instant: datetime, length: timedelta) -> datetime:
-    """Add elapsed time to a UTC instant; beyond the last representable instant it stays there."""
+    """Add elapsed time to a UTC instant; what is not representable stays at the last instant, or the first."""
     try:
         return instant + length
     except OverflowError:
-        return LAST
+        return LAST if length > timedelta(0) else FIRST
 
 
 def end_of_day(day: date, zone: ZoneInfo) -> datetime:
@@ -132,8 +133,7 @@ def _offset_length(offset: str | None) -> timedelta:
 def _from_epoch(text: str, microseconds_per_unit: int) -> datetime:
     if not _NUMBER.fullmatch(text):
         raise UnreadableInstantError("number")
-    microseconds = Decimal(text) * microseconds_per_unit
-    return _EPOCH + timedelta(microseconds=int(microseconds.to_integral_value("ROUND_CEILING")))
+    return _EPOCH + timedelta(microseconds=math.ceil(Fraction(text) * microseconds_per_unit))
 
 
 def _from_naive(text: str, zone: ZoneInfo) -> datetime:

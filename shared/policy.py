@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from decimal import Decimal, InvalidOperation
+from decimal import Context, Decimal, DecimalException, Inexact, Overflow, Subnormal
 from enum import StrEnum
 from zoneinfo import ZoneInfo
 
@@ -17,9 +17,8 @@ MOST_KEY_BYTES = 1024
 """DynamoDB's limit for a sort key; partition keys may be longer, but a policy need not tell them apart."""
 MOST_REFERENCE_BYTES = 2048
 """DynamoDB's limit for a partition key: the reference is the key of Facts."""
-MOST_DIGITS = 38
-LARGEST_EXPONENT = 125
-"""DynamoDB's numbers have 38 digits and magnitudes up to 10^125."""
+_NUMBERS = Context(prec=38, Emin=-130, Emax=125, traps=[Inexact, Overflow, Subnormal])
+"""DynamoDB's numbers have 38 digits and magnitudes from 10^-130 to 10^125; what does not fit is no key."""
 
 EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 _FIELD = re.compile(r"\{(\w+)\}", re.ASCII)
@@ -73,7 +72,7 @@ class KeyTemplate:
         """
         text = _FIELD.sub(lambda found: fields[found[1]], self.template)
         names = ", ".join(self.fields)
-        if EMAIL.fullmatch(text):
+        if EMAIL.search(text):
             raise RefusedError(names, "looks like an e-mail address, which a key must not be")
         if self.type == "N":
             return {"N": _canonical_number(text, names)}
@@ -159,12 +158,11 @@ class Policy:
 
 def _canonical_number(text: str, field: str) -> str:
     """The one way in which DynamoDB writes this number, so that `7` and `007` are the same record."""
+    written = re.fullmatch(r"-?\d{1,200}(\.\d{1,200})?", text, re.ASCII)
     try:
-        number = (
-            Decimal(text).normalize() if re.fullmatch(r"-?\d{1,200}(\.\d{1,200})?", text, re.ASCII) else None
-        )
-    except InvalidOperation:
+        number = Decimal(text).normalize(_NUMBERS) if written else None
+    except DecimalException:
         number = None
-    if number is None or len(number.as_tuple().digits) > MOST_DIGITS or number.adjusted() > LARGEST_EXPONENT:
+    if number is None:
         raise RefusedError(field, "is not a number that a key can hold")
     return format(number or Decimal(0), "f")  # there is no negative zero

@@ -3,7 +3,7 @@
 import re
 from datetime import timedelta
 from typing import Annotated
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
@@ -15,13 +15,13 @@ _PERIOD = re.compile(
 )
 _MONTHS_OR_YEARS = re.compile(r"P[^T]*\d[YM].*")
 E_MAIL_WORD = re.compile(r"e[-_]?mail|@", re.IGNORECASE)
-_INDEX_OR_WILDCARD = re.compile(r".*\[\d*\]|\*")
+_INDEX_OR_WILDCARD = re.compile(r"\[[\d*]*\]|(?:^|\.)\*(?:\.|$)")
 
 
 def _zone(name: str) -> str:
     try:
         ZoneInfo(name)
-    except (OSError, ValueError):
+    except (ZoneInfoNotFoundError, OSError, ValueError):
         raise ValueError("is not a known time zone") from None
     return name
 
@@ -43,7 +43,7 @@ def _path(names: object) -> Path:
     path = [names] if isinstance(names, str) else names
     if not isinstance(path, list) or not path or not all(isinstance(name, str) and name for name in path):
         raise ValueError("must be a name, or a list of names from the top of the item down")
-    if any(_INDEX_OR_WILDCARD.fullmatch(name) for name in path):
+    if any(_INDEX_OR_WILDCARD.search(name) for name in path):
         raise ValueError("list indexes and wildcards are not supported: name a field of a map")
     return tuple(path)
 

@@ -4,6 +4,7 @@ The policy's own types are in `policy`; here is only how they are written down. 
 """
 
 import hashlib
+import math
 import tomllib
 from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime, time, timedelta
@@ -80,7 +81,7 @@ class RuleText(_Strict):
     mode: Mode = Field(description="Whether it erases, or only reports what it would erase.")
     basis: str | None = Field(default=None, description="Why what is kept is kept.")
     review_after: date | None = Field(
-        default=None, description="Until when what is kept is kept without a review."
+        default=None, strict=True, description="Until when what is kept is kept without a review."
     )
 
     @model_validator(mode="after")
@@ -102,14 +103,14 @@ class PolicyText(_Strict):
 
     version: Literal[1] = Field(description="Version of this file format.")
     id: Name = Field(description="The policy's own name.")
-    updated: date = Field(description="When the policy was last changed.")
+    updated: date = Field(strict=True, description="When the policy was last changed.")
     timezone: Zone = Field(description="Where local days begin and end.")
     not_before: date = Field(
-        default=date(2000, 1, 1), description="An anchor before this day is implausible."
+        default=date(2000, 1, 1), strict=True, description="An anchor before this day is implausible."
     )
     max_hold: Period = Field(default=timedelta(days=365), description="How long a hold may last at most.")
     max_erasures_per_run: PositiveInt | None = Field(
-        default=None, description="A purge stops here and alarms."
+        default=None, strict=True, description="A purge stops here and alarms."
     )
     ledger_retain: Period = Field(
         default=timedelta(days=2555), description="How long evidence names its records."
@@ -127,11 +128,12 @@ def read_policy(text: bytes) -> Policy:
         PolicyError: it cannot be used; says where and why.
     """
     try:
-        written = PolicyText.model_validate(tomllib.loads(text.decode()))
+        document = tomllib.loads(text.decode())
+        written = PolicyText.model_validate(document)
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise PolicyError([f"not TOML: {error}"]) from None
     except ValidationError as error:
-        raise PolicyError(_problems(error)) from None
+        raise PolicyError(_problems(error, document)) from None
     rules = tuple(_rule(each, written) for each in written.rules)
     if problems := list(conflicts(rules)):
         raise PolicyError(problems)
@@ -175,22 +177,33 @@ def _wire_match(match: Mapping[str, Any], above: Path = ()) -> Iterator[tuple[Pa
     for name, value in match.items():
         path = (*above, name)
         match value:
-            case dict():
+            case dict() if value:
                 yield from _wire_match(value, path)
             case bool():
                 yield path, {"BOOL": value}
             case str():
                 yield path, {"S": value}
-            case int() | float():
+            case int() | float() if math.isfinite(value):
                 yield path, {"N": str(value)}
             case _:
                 raise ValueError(f"match.{'.'.join(path)}: must be text, a number, true or false")
 
 
-def _problems(error: ValidationError) -> list[str]:
-    """A line for each problem: where, by the rule's name where it has one, and what."""
+def _problems(error: ValidationError, written: Mapping[str, Any]) -> list[str]:
+    """A line for each problem: where, by the rule's id where it has one, and what."""
     problems = []
     for each in error.errors(include_url=False, include_input=False):
-        where = ".".join(str(part) for part in each["loc"]) or "policy"
+        where = ".".join(_where(each["loc"], written)) or "policy"
         problems.append(f"{where}: {each['msg'].removeprefix('Value error, ')}")
     return problems
+
+
+def _where(location: tuple[int | str, ...], written: Mapping[str, Any]) -> Iterator[str]:
+    match location:
+        case ("rules", int(number), *names):
+            rule = written["rules"][number]
+            rule_id = rule.get("id") if isinstance(rule, dict) else None
+            yield rule_id if isinstance(rule_id, str) else f"rules.{number}"
+        case _:
+            names = list(location)
+    yield from map(str, names)

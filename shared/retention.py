@@ -79,7 +79,7 @@ def decide(rule: Rule, view: View, now: datetime) -> Erase | Wait | Drop:
     due = due_instant(rule, view, now)
     if isinstance(due, Drop):
         return due
-    certainly_now = now - SKEW
+    certainly_now = add(now, -SKEW)
     if due > certainly_now:
         return Wait(due, Why.NOT_DUE)
     held_until = _held_until(view, certainly_now)

@@ -51,9 +51,8 @@ def relay(
     try:
         bus.put([made for outcome in outcomes for made in outcome.events])
     except CallFailedError:
-        _count_all(
-            [Outcome(each.entry, reasons=(Reason.PUT_FAILED,)) for each in outcomes if each.events], counted
-        )
+        lost = [Outcome(each.entry, reasons=(Reason.PUT_FAILED,)) for each in outcomes if each.events]
+        _count_all(lost, counted)
         raise
     _count_all(outcomes, counted)
     return {

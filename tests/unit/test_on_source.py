@@ -1,24 +1,22 @@
 """The way in for foreign events: what goes out, what is counted, and that the payload goes nowhere."""
 
 import json
+import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any, cast
 
-import boto3
 import pytest
-from aws_lambda_powertools.utilities.typing import LambdaContext
-from moto import mock_aws
 
 from functions.on_source import app
 from shared.failure import CallFailedError
 from shared.sources import ContractEvent
 from shared.sources_file import read_sources, shipped_sources
 
-SAMPLES = Path(__file__).parents[2] / "events" / "sources"
+ROOT = Path(__file__).parents[2]
+SAMPLES = ROOT / "events" / "sources"
 RECEIVED = datetime(2026, 10, 1, 12, tzinfo=UTC)
 CANARIES = ("canary.person@example.com", "Canary Person", "+44 20 7946 0999")
 LEFT = b"""
@@ -119,61 +117,70 @@ def test_a_failing_bus_raises_a_code_and_is_counted() -> None:
     assert counted == [("SourceFailures", 1, dimensions)]
 
 
-@pytest.fixture
-def deployed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[LambdaContext]:
-    """The function's environment, told to log its events, which it must not."""
-    del capsys  # named so that it is set up first: the logger's stream is the one that it watches
-    monkeypatch.setattr(app.logger.registered_handler, "stream", sys.stdout)
-    monkeypatch.setenv("POWERTOOLS_LOGGER_LOG_EVENT", "true")
-    monkeypatch.delenv("POWERTOOLS_DEV", raising=False)
-    monkeypatch.delenv("POWERTOOLS_METRICS_DISABLED", raising=False)
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
-    monkeypatch.setenv("EVENT_BUS_NAME", "lapse-test")
-    monkeypatch.setattr(app.metrics, "namespace", "Lapse")
-    monkeypatch.setattr(app.metrics, "service", "on_source")
-    app.wired.cache_clear()
-    with mock_aws():
-        boto3.client("events").create_event_bus(Name="lapse-test")
-        context = SimpleNamespace(
-            function_name="on_source",
-            memory_limit_in_mb=256,
-            invoked_function_arn="arn:aws:lambda:eu-west-1:111122223333:function:on_source",
-            aws_request_id="00000000-0000-4000-8000-000000000000",
-        )
-        yield cast("LambdaContext", context)
-    app.wired.cache_clear()
+DEPLOYED = """
+import json, sys
+from types import SimpleNamespace
+import boto3
+from moto import mock_aws
+arn = "arn:aws:lambda:eu-west-1:111122223333:function:on_source"
+names = {"function_name": "on_source", "invoked_function_arn": arn, "aws_request_id": "1"}
+context = SimpleNamespace(memory_limit_in_mb=256, **names)
+with mock_aws():
+    boto3.client("events").create_event_bus(Name="lapse-test")
+    from functions.on_source.app import handler
+    for event in json.load(sys.stdin):
+        handler(event, context)
+"""
+
+
+def run_deployed(*events: object, bus: str = "lapse-test") -> subprocess.CompletedProcess[str]:
+    """Run the handler in a process of its own, told to log its events, which it must not."""
+    environment = {
+        "AWS_ACCESS_KEY_ID": "testing",
+        "AWS_SECRET_ACCESS_KEY": "testing",
+        "AWS_DEFAULT_REGION": "eu-west-1",
+        "EVENT_BUS_NAME": bus,
+        "POWERTOOLS_LOGGER_LOG_EVENT": "true",
+        "POWERTOOLS_METRICS_NAMESPACE": "Lapse",
+        "POWERTOOLS_SERVICE_NAME": "on_source",
+    }
+    command = [sys.executable, "-c", DEPLOYED]
+    given = json.dumps(events)
+    return subprocess.run(  # noqa: S603 -- this very interpreter
+        command, cwd=ROOT, env=environment, input=given, capture_output=True, text=True, check=False
+    )
 
 
 def metric_lines(output: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in output.splitlines() if '"_aws"' in line]
 
 
-def personal(event: dict[str, Any]) -> dict[str, Any]:
-    detail = event["detail"] | {"email": CANARIES[0], "billing": {"name": CANARIES[1], "phone": CANARIES[2]}}
-    return event | {"detail": detail}
+def personal(event: dict[str, Any], **spoilt: object) -> dict[str, Any]:
+    billing = {"name": CANARIES[1], "phone": CANARIES[2]}
+    return event | {"detail": event["detail"] | {"email": CANARIES[0], "billing": billing} | spoilt}
 
 
-@pytest.mark.parametrize(
-    "spoil", [{}, {"id": CANARIES[0]}, {"date_completed_gmt": CANARIES[1]}, {"status": CANARIES[2]}]
-)
-def test_the_handler_says_nothing_of_the_payload(
-    deployed: LambdaContext, capsys: pytest.CaptureFixture[str], spoil: dict[str, object]
-) -> None:
+def test_the_handler_says_nothing_of_the_payload() -> None:
     """Neither log nor metrics hold anything of the payload, whatever becomes of it."""
-    event = personal(sample("woocommerce-order-completed"))
-    event["detail"] |= spoil
-    assert sum(app.handler(event, deployed).values()) == 1
-    output = "".join(capsys.readouterr())
-    assert "foreign event taken" in output
-    assert not [canary for canary in CANARIES if canary in output]
+    order = sample("woocommerce-order-completed")
+    events = [
+        personal(order),
+        personal(order, id=CANARIES[0]),
+        personal(order, date_completed_gmt=CANARIES[1]),
+        personal(order, status=CANARIES[2]),
+        personal(order) | {"source": CANARIES[1]},
+        personal(order) | {"detail-type": [CANARIES[1]]},
+        CANARIES[1],
+    ]
+    ran = run_deployed(*events)
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert ran.stdout.count('"message":"foreign event taken"') == len(metric_lines(ran.stdout)) == len(events)
+    assert not [canary for canary in (*CANARIES, "7301") if canary in ran.stdout]
 
 
-def test_metrics_have_a_sum_for_alarms(deployed: LambdaContext, capsys: pytest.CaptureFixture[str]) -> None:
+def test_metrics_have_a_sum_for_alarms() -> None:
     """Each count is written by its dimensions, and by service alone, on which an alarm can stand."""
-    app.handler(sample("shipstation-ship-notify.nothing"), deployed)
-    (line,) = metric_lines(capsys.readouterr().out)
+    (line,) = metric_lines(run_deployed(sample("shipstation-ship-notify.nothing")).stdout)
     (directive,) = line["_aws"]["CloudWatchMetrics"]
     assert sorted(map(sorted, directive["Dimensions"])) == [["reason", "service", "source"], ["service"]]
     expected = {"source": "shipstation-ship-notify", "reason": "needs_fetch", "service": "on_source"}
@@ -181,16 +188,12 @@ def test_metrics_have_a_sum_for_alarms(deployed: LambdaContext, capsys: pytest.C
     assert expected.items() <= line.items()
 
 
-def test_a_lost_bus_raises_without_the_payload(
-    deployed: LambdaContext, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """What the Lambda runtime prints of the error, its text and its causes, holds nothing of the payload."""
-    monkeypatch.setenv("EVENT_BUS_NAME", "bus that is\nnone")
-    app.wired.cache_clear()
-    with pytest.raises(CallFailedError) as caught:
-        app.handler(personal(sample("woocommerce-order-completed")), deployed)
-    assert caught.value.__suppress_context__
-    output = "".join(capsys.readouterr()) + str(caught.value) + repr(caught.value)
-    assert not [canary for canary in (*CANARIES, "7301") if canary in output]
-    (line,) = metric_lines(output)
+def test_a_lost_bus_raises_without_the_payload() -> None:
+    """What is printed of the error, its text and its causes, holds nothing of the payload."""
+    ran = run_deployed(personal(sample("woocommerce-order-completed")), bus="none")
+    assert (
+        ran.stderr.splitlines()[-1] == "shared.failure.CallFailedError: PutEvents: ResourceNotFoundException"
+    )
+    assert not [canary for canary in (*CANARIES, "7301", "botocore") if canary in ran.stdout + ran.stderr]
+    (line,) = metric_lines(ran.stdout)
     assert line["reason"] == "put_failed"

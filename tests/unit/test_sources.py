@@ -415,6 +415,15 @@ def test_a_condition_guards_the_next() -> None:
     assert reasons(map_event(wrapped({"id": 7, "at": AT}), RECEIVED, sources)) == ["expression_failed"]
 
 
+def test_what_cannot_be_judged_is_not_mapped() -> None:
+    """A comparison of text and number, or an answer neither true nor false, fails the record only."""
+    for condition in ("detail.id > `5`", "detail.id"):
+        sources = entry(ignore_if=f'["{condition}"]')
+        assert reasons(map_event(wrapped({"id": "S-1", "at": AT}), RECEIVED, sources)) == [
+            "expression_failed"
+        ]
+
+
 def test_sources_match_whole_or_by_their_beginning() -> None:
     """A trailing star stands for any ending; without one the source is taken whole."""
     event = wrapped({"id": "S-1", "at": AT})

@@ -1,0 +1,115 @@
+"""What tests are made of: the shipped policy with changes, records, events."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from shared.config import deployed_policy
+from shared.policy import Policy, Rule
+from shared.policy_file import read_policy
+from shared.record import RecordRef
+
+NOW = datetime(2026, 8, 25, 10, 15, tzinfo=UTC)
+LONG_AGO = NOW - timedelta(days=100)
+PERSONAL = {"contact_number": {"S": "canary-07700900123"}, "email": {"S": "canary-jo@example.org"}}
+
+
+def policy(*rules: Rule, **changes: Any) -> Policy:
+    """The shipped policy, or one of other rules."""
+    shipped = deployed_policy()
+    return replace(shipped, rules=rules or shipped.rules, **changes)
+
+
+def delivery_rule(**changes: Any) -> Rule:
+    """The shipped rule for delivery contacts, changed."""
+    return replace(deployed_policy().rules[0], **changes)
+
+
+def leaver_rule(**changes: Any) -> Rule:
+    """The shipped rule for leavers, changed."""
+    return replace(deployed_policy().rules[1], **changes)
+
+
+def rules_from(text: str) -> Policy:
+    """A policy of rules written in TOML, under a usual head."""
+    head = 'version = 1\nid = "T"\nupdated = 2026-01-01\ntimezone = "Europe/London"\n'
+    return read_policy((head + text).encode())
+
+
+def shipment(shipment_id: str = "S-1001", /, **changes: Mapping[str, Any] | None) -> dict[str, Any]:
+    """A shipped, drop-shipped order in wire format; a change to `None` leaves the attribute out."""
+    item: dict[str, Any] = {
+        "shipment_id": {"S": shipment_id},
+        "drop_ship": {"BOOL": True},
+        "shipped_at": {"S": to_wire_text(LONG_AGO)},
+        "name": {"S": "Jo Example"},
+        "address": {"M": {"city": {"S": "Huddersfield"}}},
+        **PERSONAL,
+        **changes,
+    }
+    return {name: value for name, value in item.items() if value is not None}
+
+
+def contact(contact_id: str = "C-7") -> dict[str, Any]:
+    """A contact in wire format."""
+    return {
+        "contact_id": {"S": contact_id},
+        "name": {"S": "Jo Example"},
+        "telephone": {"S": "canary-07700900456"},
+        "email": {"S": "canary-jo@example.org"},
+    }
+
+
+def shipment_ref(shipment_id: str = "S-1001") -> RecordRef:
+    """The reference of a shipment."""
+    return RecordRef("Shipments", {"shipment_id": {"S": shipment_id}})
+
+
+def contact_ref(contact_id: str = "C-7") -> RecordRef:
+    """The reference of a contact."""
+    return RecordRef("Contacts", {"contact_id": {"S": contact_id}})
+
+
+def to_wire_text(instant: datetime) -> str:
+    """An instant as business systems write it."""
+    return instant.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def event(detail_type: str, detail: Mapping[str, Any], time: datetime = NOW) -> dict[str, Any]:
+    """An event as EventBridge delivers it."""
+    return {
+        "version": "0",
+        "id": "6a7e8feb-b491-4cf7-a9f1-bf3703467718",
+        "detail-type": detail_type,
+        "source": "orders" if detail_type == "ShipmentDispatched" else "crm",
+        "time": to_wire_text(time),
+        "detail": dict(detail),
+    }
+
+
+def shipped(shipment_id: str = "S-1001", at: datetime = LONG_AGO) -> dict[str, Any]:
+    """A `ShipmentDispatched` event."""
+    return event("ShipmentDispatched", {"shipment_id": shipment_id, "shipped_at": to_wire_text(at)})
+
+
+def left(contact_id: str = "C-7", at: datetime = LONG_AGO) -> dict[str, Any]:
+    """A `ContactLeft` event."""
+    return event("ContactLeft", {"contact_id": contact_id, "notified_at": to_wire_text(at)})
+
+
+def returned(contact_id: str = "C-7", at: datetime = LONG_AGO) -> dict[str, Any]:
+    """A `ContactReturned` event."""
+    return event("ContactReturned", {"contact_id": contact_id, "returned_at": to_wire_text(at)})
+
+
+def own_events() -> list[Path]:
+    """The project's own sample events."""
+    return sorted((Path(__file__).parents[1] / "events").glob("*.json"))
+
+
+def read_json(path: Path) -> Any:
+    """A JSON file's content."""
+    return json.loads(path.read_text())

@@ -1,0 +1,40 @@
+"""The three worlds that the contract's cases run in."""
+
+from collections.abc import Callable, Iterable, Iterator
+
+import boto3
+import pytest
+from moto import mock_aws
+
+from lapse.stack import Stack, running
+from tests.worlds import USUAL_TABLES, TableSpec, World, aws_world, memory_world
+
+type MakeWorld = Callable[[Iterable[TableSpec]], World]
+
+
+@pytest.fixture(scope="session")
+def local_stack() -> Iterator[Stack]:
+    """The local stack, with nothing deployed."""
+    with running() as stack:
+        yield stack
+
+
+@pytest.fixture(params=["memory", "moto", "local stack"])
+def make_world(request: pytest.FixtureRequest) -> Iterator[MakeWorld]:
+    """Makes a world with other business tables than the usual."""
+    match request.param:
+        case "memory":
+            yield lambda _specs: memory_world()
+        case "moto":
+            with mock_aws():
+                session = boto3.Session("test", "test", region_name="eu-west-1")
+                yield lambda specs: aws_world(session.client("dynamodb"), session.client("scheduler"), specs)
+        case _:
+            clients = request.getfixturevalue("local_stack").clients
+            yield lambda specs: aws_world(clients.dynamodb, clients.scheduler, specs)
+
+
+@pytest.fixture
+def world(make_world: MakeWorld) -> World:
+    """A world with the usual business tables."""
+    return make_world(USUAL_TABLES)

@@ -1,0 +1,170 @@
+"""Lapse's own tables: timers and leases, facts, evidence, wake-ups."""
+
+from datetime import datetime, timedelta
+
+from shared.due_table import DueTable
+from shared.evidence import Entry, Outcome
+from shared.facts import MOST_INSTANTS, FactKind
+from shared.instants import SECOND
+from shared.ledger_table import LedgerTable
+from shared.record import RecordRef
+from shared.scheduler import SchedulerWakeUps
+from shared.timer import Timer
+from tests.builders import NOW, contact_ref, shipment_ref
+from tests.memory import MemoryTimers
+from tests.worlds import World
+
+RECORD = shipment_ref()
+SHARD = RECORD.shard
+
+
+def timer(at: datetime, record: RecordRef = RECORD) -> Timer:
+    return Timer(record, "delivery-contact", at=at, due=at - SECOND, attempts=3)
+
+
+def another(timers: object) -> DueTable | MemoryTimers:
+    """The same table in the hands of another run."""
+    if isinstance(timers, DueTable):
+        return DueTable(timers._client, timers._table)
+    assert isinstance(timers, MemoryTimers)
+    return MemoryTimers(timers.memory, holder="another")
+
+
+def test_a_timer_comes_back_as_it_was_put(world: World) -> None:
+    """The typed key, the rule, both instants and the attempts survive."""
+    put = timer(NOW)
+    world.timers.put([put])
+    assert world.timers.ready(SHARD, NOW, "", 10) == [put]
+
+
+def test_ready_up_to_and_including_this_second(world: World) -> None:
+    """A timer of this very second is ready; one of the next is not."""
+    world.timers.put([timer(NOW), timer(NOW + SECOND)])
+    assert [each.at for each in world.timers.ready(SHARD, NOW, "", 10)] == [NOW]
+    assert [each.at for each in world.timers.ready(SHARD, NOW + timedelta(milliseconds=999), "", 10)] == [NOW]
+    assert world.timers.ready(SHARD, NOW - timedelta(microseconds=1), "", 10) == []
+
+
+def test_ready_goes_on_behind_a_key(world: World) -> None:
+    """Pages follow each other without gap or repetition, in order of time."""
+    timers = [timer(NOW - timedelta(seconds=number)) for number in range(30)]
+    world.timers.put(timers)
+    seen: list[Timer] = []
+    while page := world.timers.ready(SHARD, NOW, seen[-1].sort_key if seen else "", 7):
+        seen += page
+    assert seen == timers[::-1]
+
+
+def test_shards_are_apart(world: World) -> None:
+    """A shard's query shows its own timers only, and no lease."""
+    other = next(ref for number in range(100) if (ref := shipment_ref(f"S-{number}")).shard != SHARD)
+    world.timers.put([timer(NOW), timer(NOW, other)])
+    assert world.timers.lease(SHARD, NOW, NOW + timedelta(seconds=60))
+    assert [each.record for each in world.timers.ready(SHARD, NOW, "", 10)] == [RECORD]
+    assert len(world.standing()) == 2
+
+
+def test_equal_timers_are_one(world: World) -> None:
+    """The same event twice writes the same timer, also within one call."""
+    world.timers.put([timer(NOW), timer(NOW)])
+    world.timers.put([timer(NOW)])
+    assert len(world.standing()) == 1
+
+
+def test_a_timer_that_was_written_again_stays(world: World) -> None:
+    """What was read is removed only if nobody wrote the same timer meanwhile: it may mean something new."""
+    world.timers.put([timer(NOW)])
+    (read,) = world.timers.ready(SHARD, NOW, "", 10)
+    world.timers.put([timer(NOW)])
+    world.timers.remove_unchanged(read)
+    assert len(world.standing()) == 1
+    world.timers.remove_unchanged(world.timers.ready(SHARD, NOW, "", 10)[0])
+    assert world.standing() == []
+    world.timers.remove_unchanged(read)
+
+
+def test_many_timers_are_removed(world: World) -> None:
+    """More timers than one call takes are removed, and removing them again is harmless."""
+    timers = [timer(NOW - timedelta(seconds=number)) for number in range(60)]
+    world.timers.put(timers)
+    world.timers.remove(timers)
+    world.timers.remove(timers)
+    assert world.standing() == []
+
+
+def test_a_lease_excludes_others_until_it_expires(world: World) -> None:
+    """One run holds a shard: it may renew, others wait until it gives back or its time is up."""
+    other, minute = another(world.timers), timedelta(seconds=60)
+    assert world.timers.lease(SHARD, NOW, NOW + minute)
+    assert world.timers.lease(SHARD, NOW, NOW + minute)
+    assert not other.lease(SHARD, NOW + minute, NOW + 2 * minute)
+    assert other.lease((SHARD + 1) % 16, NOW, NOW + minute)
+    assert other.lease(SHARD, NOW + minute + SECOND, NOW + 3 * minute)
+    world.timers.release(SHARD)
+    assert not world.timers.lease(SHARD, NOW + 2 * minute, NOW + 4 * minute)
+    other.release(SHARD)
+    assert world.timers.lease(SHARD, NOW, NOW + minute)
+
+
+def test_facts_gather_by_kind(world: World) -> None:
+    """Instants of several kinds stand beside each other; another record has its own."""
+    world.facts.tell(contact_ref(), FactKind.LEFT, NOW)
+    world.facts.tell(contact_ref(), FactKind.RETURNED, NOW + SECOND)
+    told = world.facts.tell(contact_ref(), FactKind.LEFT, NOW + timedelta(microseconds=5))
+    assert told == world.told(contact_ref())
+    assert told.of(FactKind.LEFT) == {NOW, NOW + timedelta(microseconds=5)}
+    assert told.of(FactKind.RETURNED) == {NOW + SECOND}
+    assert told.version == 3
+    assert world.told(contact_ref("C-8")) is None
+
+
+def test_telling_again_changes_nothing(world: World) -> None:
+    """A fact that is known does not raise the version: an erase under way is not disturbed."""
+    first = world.facts.tell(contact_ref(), FactKind.LEFT, NOW)
+    assert world.facts.tell(contact_ref(), FactKind.LEFT, NOW) == first
+    assert world.told(contact_ref()) == first
+
+
+def test_many_instants_stay_few(world: World) -> None:
+    """A departure that is re-sent every night for months leaves a small row with the first of them."""
+    for day in range(MOST_INSTANTS + 10):
+        told = world.facts.tell(contact_ref(), FactKind.LEFT, NOW + timedelta(days=day))
+        assert min(told.of(FactKind.LEFT)) == NOW
+    assert len(told.of(FactKind.LEFT)) == MOST_INSTANTS
+    assert told == world.told(contact_ref())
+
+
+def entry(number: int) -> Entry:
+    record = f'Shipments#{{"shipment_id":{{"S":"S-{number}"}}}}'
+    fields = (("email",), ("delivery", "phone"))
+    return Entry(record, "r", "2.2.1", NOW, NOW, fields, Outcome.ERASED, "", "manual", "d" * 64)
+
+
+def test_evidence_is_kept_in_order(world: World) -> None:
+    """Batches of a shard follow each other, a large one is split, and nothing is overwritten."""
+    world.ledger.append(3, [entry(0)])
+    world.ledger.append(3, [entry(number) for number in range(1, 251)])
+    assert world.business.entries() == [entry(number).as_json() for number in range(251)]
+
+
+def test_two_runs_append_to_one_shard(world: World) -> None:
+    """Each append finds the true tail, whatever another run added meanwhile."""
+    ledger = world.ledger
+    other = LedgerTable(ledger._client, ledger._table) if isinstance(ledger, LedgerTable) else ledger
+    for number in range(0, 8, 2):
+        ledger.append(3, [entry(number)])
+        other.append(3, [entry(number + 1)])
+    assert world.business.entries() == [entry(number).as_json() for number in range(8)]
+
+
+def test_a_wake_up_that_is_there_is_success(world: World) -> None:
+    """One schedule for each minute, whoever asks for it and how often."""
+    minute = datetime.fromisoformat("2027-02-21T14:05:00Z")
+    wake_ups = world.wake_ups
+    world.wake_ups.ensure(minute)
+    if isinstance(wake_ups, SchedulerWakeUps):
+        group = (wake_ups.group, wake_ups.role_arn, wake_ups.purge_function_arn, wake_ups.failure_queue_arn)
+        wake_ups = SchedulerWakeUps(wake_ups.client, *group)
+    wake_ups.ensure(minute)
+    wake_ups.ensure(minute + timedelta(minutes=1))
+    assert world.business.minutes() == [minute, minute + timedelta(minutes=1)]

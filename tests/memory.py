@@ -1,0 +1,164 @@
+"""In-memory ports: the same semantics as DynamoDB's and Scheduler's, kept honest by the contract tests."""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from copy import deepcopy
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from itertools import count
+from threading import RLock
+from typing import Any
+
+from shared.evidence import Entry
+from shared.facts import FactKind, Facts
+from shared.instants import to_text
+from shared.policy import Rule
+from shared.record import Path, RecordRef, View, at_path
+from shared.timer import Timer
+
+type Items = dict[RecordRef, dict[str, Any]]
+
+
+@dataclass
+class Memory:
+    """All that the ports share: one store, one lock, so that each port call is atomic as DynamoDB's are."""
+
+    items: Items = field(default_factory=dict)
+    facts: dict[RecordRef, Facts] = field(default_factory=dict)
+    timers: dict[tuple[int, str], Timer] = field(default_factory=dict)
+    leases: dict[int, tuple[str, datetime]] = field(default_factory=dict)
+    batches: dict[int, list[list[Entry]]] = field(default_factory=dict)
+    minutes: set[datetime] = field(default_factory=set)
+    lock: RLock = field(default_factory=RLock)
+    stamps: Iterator[int] = field(default_factory=count)
+
+
+@dataclass
+class MemoryTables:
+    """The business tables."""
+
+    memory: Memory
+
+    def look(self, records: Collection[RecordRef], paths: Collection[Path]) -> Mapping[RecordRef, Any]:
+        with self.memory.lock:
+            items = {record: self.memory.items[record] for record in records if record in self.memory.items}
+            return {record: _projected(item, paths) for record, item in items.items()}
+
+    def has_personal_fields(self, rule: Rule, record: RecordRef) -> bool:
+        with self.memory.lock:
+            item = self.memory.items.get(record, {})
+            return any(at_path(item, path) is not None for path in rule.erase)
+
+    def erase(self, rule: Rule, record: RecordRef, view: View) -> Collection[Path]:
+        with self.memory.lock:
+            item = self.memory.items.get(record)
+            if item is None or not self._unchanged(rule, record, item, view):
+                return ()
+            present = [path for path in rule.erase if at_path(item, path) is not None]
+            for path in present:
+                parent = at_path(item, path[:-1]) if path[:-1] else {"M": item}
+                assert parent is not None
+                del parent["M"][path[-1]]
+            all_parents = all(path[:-1] == () or at_path(item, path[:-1]) is not None for path in rule.erase)
+            return rule.erase if present and all_parents else present
+
+    def _unchanged(self, rule: Rule, record: RecordRef, item: dict[str, Any], view: View) -> bool:
+        seen = all(at_path(item, path) == view.attributes.get(path) for path in rule.view_paths)
+        told = view.facts is None or self.memory.facts.get(record, Facts()).version == view.facts.version
+        return seen and told
+
+
+@dataclass
+class MemoryFacts:
+    """The Facts table."""
+
+    memory: Memory
+
+    def read(self, records: Collection[RecordRef]) -> Mapping[RecordRef, Facts]:
+        with self.memory.lock:
+            return {record: self.memory.facts[record] for record in records if record in self.memory.facts}
+
+    def tell(self, record: RecordRef, kind: FactKind, instant: datetime) -> Facts:
+        with self.memory.lock:
+            told = self.memory.facts.get(record, Facts()).told(kind, instant)
+            self.memory.facts[record] = told
+            return told
+
+
+@dataclass
+class MemoryTimers:
+    """The Due table."""
+
+    memory: Memory
+    holder: str = "me"
+
+    def put(self, timers: Collection[Timer]) -> None:
+        with self.memory.lock:
+            for timer in timers:
+                stamped = replace(timer, stamp=str(next(self.memory.stamps)))
+                self.memory.timers[timer.record.shard, timer.sort_key] = stamped
+
+    def ready(self, shard: int, until: datetime, after: str, limit: int) -> Sequence[Timer]:
+        bound = to_text(until.replace(microsecond=0)) + "$"
+        with self.memory.lock:
+            keys = sorted(key for at, key in self.memory.timers if at == shard and after < key < bound)
+            return [self.memory.timers[shard, key] for key in keys[:limit]]
+
+    def remove(self, timers: Collection[Timer]) -> None:
+        with self.memory.lock:
+            for timer in timers:
+                self.memory.timers.pop((timer.record.shard, timer.sort_key), None)
+
+    def remove_unchanged(self, timer: Timer) -> None:
+        with self.memory.lock:
+            there = self.memory.timers.get((timer.record.shard, timer.sort_key))
+            if there is not None and there.stamp == timer.stamp:
+                self.remove([timer])
+
+    def lease(self, shard: int, now: datetime, until: datetime) -> bool:
+        with self.memory.lock:
+            holder, expires = self.memory.leases.get(shard, (self.holder, now))
+            if holder != self.holder and int(expires.timestamp()) >= int(now.timestamp()):
+                return False
+            self.memory.leases[shard] = (self.holder, until)
+            return True
+
+    def release(self, shard: int) -> None:
+        with self.memory.lock:
+            if shard in self.memory.leases and self.memory.leases[shard][0] == self.holder:
+                del self.memory.leases[shard]
+
+
+@dataclass
+class MemoryLedger:
+    """The ledger."""
+
+    memory: Memory
+
+    def append(self, shard: int, entries: Sequence[Entry]) -> None:
+        with self.memory.lock:
+            self.memory.batches.setdefault(shard, []).append(list(entries))
+
+
+@dataclass
+class MemoryWakeUps:
+    """The schedule group."""
+
+    memory: Memory
+
+    def ensure(self, minute: datetime) -> None:
+        assert minute.second == minute.microsecond == 0
+        with self.memory.lock:
+            self.memory.minutes.add(minute)
+
+
+def _projected(item: Mapping[str, Any], paths: Collection[Path]) -> dict[str, Any]:
+    projected: dict[str, Any] = {}
+    for path in paths:
+        value = at_path(item, path)
+        if value is None:
+            continue
+        there = projected
+        for name in path[:-1]:
+            there = there.setdefault(name, {"M": {}})["M"]
+        there[path[-1]] = deepcopy(value)
+    return projected

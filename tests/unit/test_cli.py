@@ -1,0 +1,147 @@
+"""`lapse policy …`, as an operator types it."""
+
+import hashlib
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from lapse.cli import app
+from lapse.policy_schema import policy_schema
+
+ROOT = Path(__file__).parents[2]
+SHIPPED = ROOT / "shared" / "policy.toml"
+DIGEST = hashlib.sha256(SHIPPED.read_bytes()).hexdigest()
+
+
+def run(*arguments: object, columns: int = 100) -> tuple[int, str, str]:
+    result = CliRunner().invoke(app, [*map(str, arguments)], env={"COLUMNS": str(columns)})
+    return result.exit_code, result.stdout, result.stderr
+
+
+@pytest.fixture
+def broken(tmp_path: Path) -> Path:
+    """A policy with two mistakes."""
+    text = (
+        SHIPPED.read_text()
+        .replace('retain = "P90D"', 'retain = "P3M"', 1)
+        .replace('"telephone"', '"phones[0]"')
+    )
+    file = tmp_path / "broken.toml"
+    file.write_text(text)
+    return file
+
+
+def test_check_shows_the_rules() -> None:
+    """A usable policy ends with 0, named by id, date and digest, with each rule's terms unbroken at 100 columns."""
+    code, output, _ = run("policy", "check", SHIPPED)
+    assert code == 0
+    for text in (
+        "Policy PP001, updated 2022-11-06",
+        DIGEST,
+        *("delivery-contact", "§2.2.1", "enforce"),
+        *("Shipments", "shipment_id={shipment_id}", "if drop_ship=true"),
+        *("shipment events", "from shipped_at (rfc3339)", "or latest fact shipped", "90 days, elapsed"),
+        *("contact_number", "email", "address"),
+        *("leaver events", "from earliest fact left", "unless returned since", "telephone"),
+    ):
+        assert text in output
+    assert max(map(len, output.splitlines())) <= 100
+
+
+@pytest.mark.parametrize("columns", [60, 100, 140])
+def test_check_cuts_nothing_off(columns: int, tmp_path: Path) -> None:
+    """However narrow the terminal, a name is wrapped rather than shortened, and is no markup."""
+    long_name = "x" * 30 + "y" * 30
+    file = tmp_path / "policy.toml"
+    file.write_text(SHIPPED.read_text().replace('"telephone"', f'"{long_name}"').replace('"PP001"', '"PP-1"'))
+    code, output, _ = run("policy", "check", file, columns=columns)
+    assert code == 0
+    assert (output.count("x"), output.count("y")) >= (30, 30)
+    assert "…" not in output
+
+
+def test_check_shows_what_differs_from_the_usual(tmp_path: Path) -> None:
+    """Numeric keys, nested paths, zones and whole days can be told from the usual."""
+    own = SHIPPED.read_text()
+    for old, new in {
+        'key = { shipment_id = "{shipment_id}" }': 'key = { pk = "ORDER#{shipment_id}", sk = { N = "{order_no}" } }',
+        "match = { drop_ship = true }": 'match = { order = { "[bold]" = 7 } }',
+        'attribute = "shipped_at"': 'attribute = ["delivery", "day"]',
+        'anchor_format = "rfc3339"': 'anchor_format = "date"',
+        'counting = "elapsed"': 'counting = "calendar-days"',
+        'retain = "P90D"': 'retain = "P1W"',
+        'mode = "enforce"': 'mode = "observe"',
+    }.items():
+        assert old in own
+        own = own.replace(old, new, 1)
+    file = tmp_path / "policy.toml"
+    file.write_text(own)
+    _, output, _ = run("policy", "check", file, columns=140)
+    for text in (
+        *("pk=ORDER#{shipment_id}", "sk={order_no} (number)", "if order.[bold]=7", "observe"),
+        *("from delivery.day (date in Europe/London)", "7 days, calendar-days in Europe/London"),
+    ):
+        assert text in output
+
+
+def test_check_says_what_is_wrong_and_where(broken: Path) -> None:
+    """An unusable policy ends with 1 and a line for each problem, and nothing else."""
+    code, output, _ = run("policy", "check", broken)
+    assert code == 1
+    retain, erase = output.splitlines()
+    assert "retain: months and years have no fixed length" in retain
+    assert "erase.0: list indexes and wildcards are not supported" in erase
+
+
+def test_check_for_programs(broken: Path) -> None:
+    """With --json there is one object: the problems, or the digest and the policy as written."""
+    code, output, _ = run("policy", "check", SHIPPED, "--json")
+    found = json.loads(output)
+    assert (code, found["problems"], found["digest"]) == (0, [], DIGEST)
+    assert found["policy"]["updated"] == "2022-11-06"
+    assert [rule["id"] for rule in found["policy"]["rules"]] == ["delivery-contact", "leaver-contact"]
+    code, output, _ = run("policy", "check", broken, "--json")
+    assert (code, len(json.loads(output)["problems"])) == (1, 2)
+
+
+def test_a_missing_file_is_a_wrong_call(tmp_path: Path) -> None:
+    """What was never read is not called a broken policy: the exit code is another."""
+    assert run("policy", "check", tmp_path / "none.toml")[0] == 2
+
+
+def test_attributes_are_one_line_for_sam(broken: Path) -> None:
+    """Only the parameters are on stdout, for it becomes part of another command; problems go to stderr."""
+    code, output, _ = run("policy", "attributes", SHIPPED)
+    assert code == 0
+    assert output == (
+        "ViewAttributes=contact_id,drop_ship,legal_hold,shipment_id,shipped_at "
+        "ErasedAttributes=contact_number,email,telephone\n"
+    )
+    code, output, errors = run("policy", "attributes", broken)
+    assert (code, output) == (1, "")
+    assert "retain: months" in errors
+
+
+def test_schema_is_printed_whole() -> None:
+    """What is printed is the schema, whatever the terminal's width."""
+    code, output, _ = run("policy", "schema", columns=40)
+    assert code == 0
+    assert json.loads(output) == policy_schema()
+
+
+def test_the_groups_of_commands_are_there() -> None:
+    """Policy and sources, each with its commands."""
+    assert "try" in run("sources", "--help")[1]
+    assert "attributes" in run("policy", "--help")[1]
+
+
+def test_runs_as_a_module(tmp_path: Path) -> None:
+    """`python -m lapse` is the same, and names itself `lapse`."""
+    command = [sys.executable, "-m", "lapse", "policy", "check", str(tmp_path / "none.toml")]
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert result.returncode == 2
+    assert "Usage: lapse policy check" in result.stderr

@@ -1,0 +1,243 @@
+"""A world: the ports of both use cases, and a business system's own hands on the same tables.
+
+The same cases run in three worlds (in memory, on moto, on the local stack) and end in the same table contents.
+"""
+
+import json
+from abc import abstractmethod
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from copy import deepcopy
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, Protocol
+from uuid import uuid4
+
+from shared.business_tables import BusinessTables
+from shared.contract import read_event
+from shared.due_table import DueTable
+from shared.facts import Facts, Hold
+from shared.facts_table import FactsTable
+from shared.instants import to_text
+from shared.ledger_table import LedgerTable
+from shared.policy import Policy
+from shared.purge_due import Ledger, Pace, PurgeReport, ShardReport, TimersToWork, purge_due
+from shared.purge_due import Ports as PurgePorts
+from shared.record import SHARDS, RecordRef
+from shared.schedule_deletion import FactsToTell, WakeUps, schedule_deletion
+from shared.schedule_deletion import Ports as EventPorts
+from shared.scheduler import SchedulerWakeUps
+from shared.settle import RecordsToErase
+from shared.tally import Tally
+from shared.timer import Timer
+from tests.builders import NOW
+from tests.memory import Memory, MemoryFacts, MemoryLedger, MemoryTables, MemoryTimers, MemoryWakeUps
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_scheduler import EventBridgeSchedulerClient
+
+LATER = NOW + timedelta(days=36_500)
+
+
+class BusinessSystem(Protocol):
+    """What an order system or a CRM does to its own tables, and what a test wants to see."""
+
+    @abstractmethod
+    def put(self, record: RecordRef, item: Mapping[str, Any]) -> None: ...
+    @abstractmethod
+    def get(self, record: RecordRef) -> dict[str, Any] | None: ...
+    @abstractmethod
+    def delete(self, record: RecordRef) -> None: ...
+    @abstractmethod
+    def hold(self, record: RecordRef, until: datetime) -> None: ...
+    @abstractmethod
+    def entries(self) -> list[dict[str, Any]]: ...
+    @abstractmethod
+    def minutes(self) -> list[datetime]: ...
+
+
+@dataclass
+class World:
+    """The ports, a clock that only moves when told, and the business system."""
+
+    records: RecordsToErase
+    facts: FactsToTell
+    timers: TimersToWork
+    ledger: Ledger
+    wake_ups: WakeUps
+    business: BusinessSystem
+    now: datetime = NOW
+    time_left: timedelta = timedelta(minutes=5)
+    slept: list[timedelta] = field(default_factory=list)
+    side_by_side: Callable[[Callable[[int], ShardReport], Iterable[int]], Iterable[ShardReport]] = map
+
+    def take(self, event: Mapping[str, Any], policy: Policy) -> Tally:
+        """Deliver an event."""
+        told = read_event(event, self.now)
+        ports = EventPorts(self.records, self.facts, self.timers, self.wake_ups)
+        return schedule_deletion(told, policy, ports, self.now)
+
+    def purge(self, policy: Policy, cause: str = "manual") -> PurgeReport:
+        """Run the purge."""
+        ports = PurgePorts(self.records, self.facts, self.timers, self.ledger, self.wake_ups)
+        pace = Pace(lambda: self.now, lambda: self.time_left, self.slept.append, self.side_by_side)
+        return purge_due(policy, ports, pace, cause)
+
+    def told(self, record: RecordRef) -> Facts | None:
+        """The facts about a record."""
+        return self.facts.read([record]).get(record)
+
+    def standing(self, until: datetime = LATER) -> list[Timer]:
+        """All timers up to an instant, in the order of their keys."""
+        timers: list[Timer] = []
+        for shard in range(SHARDS):
+            while page := self.timers.ready(shard, until, timers_after(timers, shard), 1000):
+                timers += page
+        return sorted(timers, key=lambda timer: timer.sort_key)
+
+    def outcomes(self) -> list[tuple[str, str, str]]:
+        """The evidence in short: record, outcome and reason, sorted."""
+        return sorted(
+            (entry["record"], entry["outcome"], entry["reason"]) for entry in self.business.entries()
+        )
+
+
+def timers_after(timers: Collection[Timer], shard: int) -> str:
+    """The last sort key seen of a shard."""
+    return max((timer.sort_key for timer in timers if timer.record.shard == shard), default="")
+
+
+@dataclass
+class MemoryBusiness(BusinessSystem):
+    """The business system's hands on the in-memory tables."""
+
+    memory: Memory
+
+    def put(self, record: RecordRef, item: Mapping[str, Any]) -> None:
+        self.memory.items[record] = deepcopy(dict(item))
+
+    def get(self, record: RecordRef) -> dict[str, Any] | None:
+        return self.memory.items.get(record)
+
+    def delete(self, record: RecordRef) -> None:
+        self.memory.items.pop(record, None)
+
+    def hold(self, record: RecordRef, until: datetime) -> None:
+        facts = self.memory.facts.get(record, Facts())
+        hold = Hold("damaged", "CASE-1", "staff-1", NOW, until)
+        self.memory.facts[record] = replace(facts, version=facts.version + 1, holds={"CASE-1": hold})
+
+    def entries(self) -> list[dict[str, Any]]:
+        batches = [batch for shard in sorted(self.memory.batches) for batch in self.memory.batches[shard]]
+        return [entry.as_json() for batch in batches for entry in batch]
+
+    def minutes(self) -> list[datetime]:
+        return sorted(self.memory.minutes)
+
+
+def memory_world() -> World:
+    """A world in memory."""
+    memory = Memory()
+    tables, facts, timers = MemoryTables(memory), MemoryFacts(memory), MemoryTimers(memory)
+    return World(tables, facts, timers, MemoryLedger(memory), MemoryWakeUps(memory), MemoryBusiness(memory))
+
+
+@dataclass
+class AwsBusiness(BusinessSystem):
+    """The business system's hands on tables of an emulator."""
+
+    dynamodb: "DynamoDBClient"
+    scheduler: "EventBridgeSchedulerClient"
+    tables: Mapping[str, str]
+    facts_table: str
+    ledger_table: str
+    group: str
+
+    def put(self, record: RecordRef, item: Mapping[str, Any]) -> None:
+        self.dynamodb.put_item(TableName=self.tables[record.table], Item=dict(item))
+
+    def get(self, record: RecordRef) -> dict[str, Any] | None:
+        table, key = self.tables[record.table], dict(record.key)
+        return self.dynamodb.get_item(TableName=table, Key=key, ConsistentRead=True).get("Item")
+
+    def delete(self, record: RecordRef) -> None:
+        self.dynamodb.delete_item(TableName=self.tables[record.table], Key=dict(record.key))
+
+    def hold(self, record: RecordRef, until: datetime) -> None:
+        hold = {
+            "reason_code": "damaged",
+            "opened_by": "staff-1",
+            "since": to_text(NOW),
+            "until": to_text(until),
+        }
+        self.dynamodb.update_item(
+            TableName=self.facts_table,
+            Key={"record": {"S": record.text}},
+            UpdateExpression="SET #holds = :holds, #v = :one ADD #version :one",
+            ExpressionAttributeNames={"#holds": "holds", "#v": "v", "#version": "version"},
+            ExpressionAttributeValues={
+                ":holds": {"M": {"CASE-1": {"M": {name: {"S": value} for name, value in hold.items()}}}},
+                ":one": {"N": "1"},
+            },
+        )
+
+    def entries(self) -> list[dict[str, Any]]:
+        pages = self.dynamodb.get_paginator("scan").paginate(TableName=self.ledger_table)
+        batches = [item for page in pages for item in page["Items"]]
+        batches.sort(key=lambda item: (item["shard"]["S"], int(item["seq"]["N"])))
+        return [entry for batch in batches for entry in json.loads(batch["entries"]["S"])]
+
+    def minutes(self) -> list[datetime]:
+        names = [each["Name"] for each in self.scheduler.list_schedules(GroupName=self.group)["Schedules"]]
+        return sorted(datetime.strptime(name + "+0000", "purge-%Y%m%dT%H%M%z") for name in names)
+
+
+@dataclass(frozen=True)
+class TableSpec:
+    """A table to be made: its key attributes with their types, the partition key first."""
+
+    logical: str
+    key: Mapping[str, str]
+
+
+USUAL_TABLES = (TableSpec("Shipments", {"shipment_id": "S"}), TableSpec("Contacts", {"contact_id": "S"}))
+
+
+def aws_world(
+    dynamodb: "DynamoDBClient",
+    scheduler: "EventBridgeSchedulerClient",
+    specs: Iterable[TableSpec] = USUAL_TABLES,
+) -> World:
+    """A world of fresh tables on an emulator."""
+    prefix = f"t{uuid4().hex[:12]}"
+    tables = {spec.logical: f"{prefix}-{spec.logical}" for spec in specs}
+    for spec in specs:
+        make_table(dynamodb, tables[spec.logical], spec.key)
+    own = {name: f"{prefix}-{name}" for name in ("facts", "due", "ledger")}
+    make_table(dynamodb, own["facts"], {"record": "S"})
+    make_table(dynamodb, own["due"], {"shard": "S", "sk": "S"})
+    make_table(dynamodb, own["ledger"], {"shard": "S", "seq": "N"})
+    scheduler.create_schedule_group(Name=prefix)
+    arn = "arn:aws:lambda:eu-west-1:000000000000:function:purge"
+    role = "arn:aws:iam::000000000000:role/wake-up"
+    queue = "arn:aws:sqs:eu-west-1:000000000000:failures"
+    return World(
+        BusinessTables(dynamodb, tables, own["facts"]),
+        FactsTable(dynamodb, own["facts"]),
+        DueTable(dynamodb, own["due"]),
+        LedgerTable(dynamodb, own["ledger"]),
+        SchedulerWakeUps(scheduler, prefix, role, arn, queue),
+        AwsBusiness(dynamodb, scheduler, tables, own["facts"], own["ledger"], prefix),
+    )
+
+
+def make_table(dynamodb: "DynamoDBClient", name: str, key: Mapping[str, str]) -> None:
+    """Make an on-demand table."""
+    kinds: Iterator[Any] = iter(["HASH", "RANGE"])
+    attributes: Any = [{"AttributeName": each, "AttributeType": kind} for each, kind in key.items()]
+    dynamodb.create_table(
+        TableName=name,
+        BillingMode="PAY_PER_REQUEST",
+        AttributeDefinitions=attributes,
+        KeySchema=[{"AttributeName": each, "KeyType": next(kinds)} for each in key],
+    )
