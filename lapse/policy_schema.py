@@ -1,4 +1,4 @@
-"""The JSON Schema of policy files, for editors. Made from what reads them; kept in docs/policy.schema.json."""
+"""JSON Schema of policy files, for editors; made from what reads them, kept in docs/policy.schema.json."""
 
 from datetime import timedelta
 from typing import Any

@@ -70,12 +70,12 @@ class BusinessTables:
                 ]
 
     def _remove(self, rule: Rule, record: RecordRef, view: View, paths: Collection[Path]) -> _Removal:
-        update = {"TableName": self._real_name(record), **guarded_removal(rule, record, view, paths)}
+        update: Any = {"TableName": self._real_name(record), **guarded_removal(rule, record, view, paths)}
         try:
             if view.facts is None:
                 self._client.update_item(**update)
             else:
-                unchanged = unchanged_facts(self._facts_table, record, view.facts)
+                unchanged: Any = unchanged_facts(self._facts_table, record, view.facts)
                 self._client.transact_write_items(
                     TransactItems=[{"Update": update}, {"ConditionCheck": unchanged}]
                 )

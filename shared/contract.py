@@ -50,7 +50,7 @@ type Instant = Annotated[datetime, BeforeValidator(_instant)]
 
 
 class _Detail(BaseModel):
-    """Unknown fields are ignored, except that own key templates may name them; none is ever shown in an error."""
+    """Unknown fields are ignored, except that own key templates may name them; an error shows none."""
 
     model_config = ConfigDict(frozen=True, extra="allow", hide_input_in_errors=True)
 
@@ -65,7 +65,7 @@ class ShipmentDispatched(_Detail):
 
 
 class ContactLeft(_Detail):
-    """We were notified that a contact left the organisation; if it does not say when: at the event's own time."""
+    """We were notified that a contact left the organisation; unless it says when: at the event's own time."""
 
     contact_id: Id
     at: Instant | None = Field(alias="notified_at", default=None)

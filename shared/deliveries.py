@@ -1,4 +1,4 @@
-"""From a queue's messages to facts and timers: what is refused is dead-lettered at once, what fails comes again."""
+"""From a queue's messages to facts and timers: the refused are dead-lettered, the failed come again."""
 
 import json
 from collections.abc import Callable

@@ -60,9 +60,9 @@ class Facts:
     def _bounded(self, kind: FactKind, instants: frozenset[datetime]) -> frozenset[datetime]:
         """Keep the set small by dropping one instant, if possible one that can never decide anything.
 
-        What lies at or before the last cancel is spent, and of cancels only the last counts: there the earliest
-        is dropped, so that telling it again changes nothing. Else the instant closest to its successor goes:
-        taking the successor instead is late by the least, and never early.
+        What lies at or before the last cancel is spent, and of cancels only the last counts: there the
+        earliest is dropped, so that telling it again changes nothing. Else the instant closest to its
+        successor goes: taking the successor instead is late by the least, and never early.
         """
         if len(instants) <= MOST_INSTANTS:
             return instants

@@ -96,7 +96,7 @@ def ceil(instant: datetime, unit: timedelta) -> datetime:
 
 
 def add(instant: datetime, length: timedelta) -> datetime:
-    """Add elapsed time to a UTC instant; what is not representable stays at the last instant, or the first."""
+    """Add elapsed time to a UTC instant; what is not representable stays at the last, or the first."""
     try:
         return instant + length
     except OverflowError:
@@ -150,5 +150,5 @@ def _date(text: str) -> date:
 
 
 def _local_to_utc(local: datetime, zone: ZoneInfo) -> datetime:
-    """The latest of the instants that a local time may mean, of which there are two when the clock changes."""
+    """The latest of the instants that a local time may mean: there are two when the clock changes."""
     return max(local.replace(tzinfo=zone, fold=fold).astimezone(UTC) for fold in (0, 1))

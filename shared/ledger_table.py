@@ -28,7 +28,7 @@ class LedgerTable:
         self._tails: dict[int, int] = {}
 
     def append(self, shard: int, entries: Sequence[Entry]) -> None:
-        """As `Ledger.append`: each batch by one conditional put, so that none is overwritten or kept twice."""
+        """As `Ledger.append`: each batch by one conditional put, so none is overwritten or kept twice."""
         for batch in _batches(entries):
             self._append_batch(f"{shard:02}", shard, batch)
 

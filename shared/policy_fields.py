@@ -1,14 +1,16 @@
-"""How a policy file writes zones, periods, field paths and key templates; each refusal says what is wrong."""
+"""How a policy file writes zones, periods, paths, matches and key templates; refusals say what is wrong."""
 
+import math
 import re
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
-from typing import Annotated
+from typing import Annotated, Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from shared.policy import KeyTemplate
-from shared.record import Path
+from shared.record import Path, WireValue
 
 _PERIOD = re.compile(
     r"P(?:(?P<weeks>\d+)W|(?:(?P<days>\d+)D)?(?:T(?=\d)(?:(?P<hours>\d+)H)?(?:(?P<minutes>\d+)M)?)?)"
@@ -48,6 +50,31 @@ def _path(names: object) -> Path:
     return tuple(path)
 
 
+def _match(values: object) -> Mapping[Path, WireValue]:
+    match values:
+        case dict():
+            return dict(_wanted(values))
+        case _:
+            raise ValueError("must be a table of names and wanted values")
+
+
+def _wanted(values: Mapping[str, object], above: Path = ()) -> Iterator[tuple[Path, WireValue]]:
+    """The wanted values as DynamoDB writes them; a nested table is a path."""
+    for name, value in values.items():
+        path = _path([*above, name])
+        match value:
+            case dict() if value:  # an empty one would match every record
+                yield from _wanted(value, path)
+            case bool():
+                yield path, {"BOOL": value}
+            case str():
+                yield path, {"S": value}
+            case int() | float() if abs(value) < math.inf:
+                yield path, {"N": str(value)}
+            case _:
+                raise ValueError(f"{'.'.join(path)}: must be text, a number, true or false")
+
+
 def _key_template(value: object) -> KeyTemplate:
     typed = {"S": value} if isinstance(value, str) else value
     if not isinstance(typed, dict) or len(typed) != 1 or not typed.keys() <= {"S", "N"}:
@@ -70,3 +97,4 @@ type FieldPath = Annotated[Path, BeforeValidator(_path, json_schema_input_type=s
 type Template = Annotated[
     KeyTemplate, BeforeValidator(_key_template, json_schema_input_type=str | dict[str, str])
 ]
+Match = Annotated[Mapping[Path, WireValue], BeforeValidator(_match, json_schema_input_type=dict[str, Any])]

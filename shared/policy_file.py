@@ -1,10 +1,10 @@
 """Reading `policy.toml`: every key, and every refusal, with an error that says where.
 
-The policy's own types are in `policy`; here is only how they are written down. docs/policy.md explains the keys.
+The policy's own types are in `policy`; here is only how they are written down. docs/policy.md explains the
+keys.
 """
 
 import hashlib
-import math
 import tomllib
 from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime, time, timedelta
@@ -17,8 +17,7 @@ from shared.facts import CANCELS, FactKind
 from shared.instants import DAY, AnchorFormat
 from shared.policy import Anchor, Counting, Merge, Mode, Policy, Rule, Trigger
 from shared.policy_conflicts import conflicts
-from shared.policy_fields import E_MAIL_WORD, FieldPath, Name, Period, Template, Zone
-from shared.record import Path, WireValue
+from shared.policy_fields import E_MAIL_WORD, FieldPath, Match, Name, Period, Template, Zone
 
 
 class PolicyError(Exception):
@@ -64,9 +63,7 @@ class RuleText(_Strict):
     key: dict[str, Template] = Field(
         min_length=1, max_length=2, description="Key attributes over the event's fields."
     )
-    match: dict[str, Any] = Field(
-        default_factory=dict, description="Only records with these values; tables nest."
-    )
+    match: Match = Field(default_factory=dict, description="Only records with these values; tables nest.")
     trigger: Trigger = Field(description="Which events start it.")
     anchor: AnchorText = Field(description="Where the instant that starts the clock is found.")
     anchor_format: AnchorFormat = Field(description="How the record's own anchor is written. Never guessed.")
@@ -94,7 +91,6 @@ class RuleText(_Strict):
             raise ValueError("key: reads none of the event's fields, so it would name one record for all")
         if any(E_MAIL_WORD.search(name) for name in self.key):
             raise ValueError("key: looks like an e-mail address, which a key must not be")
-        list(_wire_match(self.match))
         return self
 
 
@@ -129,9 +125,10 @@ def read_policy(text: bytes) -> Policy:
     """
     try:
         document = tomllib.loads(text.decode())
-        written = PolicyText.model_validate(document)
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise PolicyError([f"not TOML: {error}"]) from None
+    try:
+        written = PolicyText.model_validate(document)
     except ValidationError as error:
         raise PolicyError(_problems(error, document)) from None
     rules = tuple(_rule(each, written) for each in written.rules)
@@ -152,7 +149,7 @@ def _rule(written: RuleText, policy: PolicyText) -> Rule:
         clause=written.clause,
         table=written.table,
         key=written.key,
-        match=dict(_wire_match(written.match)),
+        match=written.match,
         trigger=written.trigger,
         anchor=Anchor(
             attribute=written.anchor.attribute,
@@ -170,23 +167,6 @@ def _rule(written: RuleText, policy: PolicyText) -> Rule:
         mode=written.mode,
         not_before=datetime.combine(policy.not_before, time.min, UTC),
     )
-
-
-def _wire_match(match: Mapping[str, Any], above: Path = ()) -> Iterator[tuple[Path, WireValue]]:
-    """The wanted values as DynamoDB writes them; a nested table is a path."""
-    for name, value in match.items():
-        path = (*above, name)
-        match value:
-            case dict() if value:
-                yield from _wire_match(value, path)
-            case bool():
-                yield path, {"BOOL": value}
-            case str():
-                yield path, {"S": value}
-            case int() | float() if math.isfinite(value):
-                yield path, {"N": str(value)}
-            case _:
-                raise ValueError(f"match.{'.'.join(path)}: must be text, a number, true or false")
 
 
 def _problems(error: ValidationError, written: Mapping[str, Any]) -> list[str]:

@@ -141,7 +141,7 @@ def _anchor_text(value: WireValue, anchor_format: AnchorFormat) -> str:
 
 
 def _merged(anchor: Anchor, facts: Facts) -> datetime | Drop:
-    """Of all instants after the last cancel, the one that counts; an instant equal to the cancel is cancelled."""
+    """Of all instants after the last cancel, the one that counts; a tie with the cancel is cancelled."""
     told = facts.of(anchor.fact)
     cancelled_until = max(facts.of(anchor.cancel), default=None)
     standing = {each for each in told if cancelled_until is None or each > cancelled_until}

@@ -91,6 +91,6 @@ def ensure_wake_up(wake_ups: WakeUps, at: datetime, now: datetime, tally: Tally)
 
 
 def _only_told(told: Told, rule: Rule, view: View) -> bool:
-    """Whether nobody but this event knows the instant: departures always, else what the record does not say."""
+    """Whether only this event knows the instant: of departures always, else where the record does not say."""
     own_anchor = view.value(rule.anchor.attribute) if rule.anchor.attribute else None
     return told.trigger is Trigger.LEAVER or own_anchor is None

@@ -31,7 +31,7 @@ class SchedulerWakeUps:
     _ensured: set[datetime] = field(default_factory=set)
 
     def ensure(self, minute: datetime) -> None:
-        """As `WakeUps.ensure`; what was ensured once is remembered, and the recurring purge is there if it went.
+        """As `WakeUps.ensure`; what was ensured once is remembered: if it went, the recurring purge is there.
 
         Raises:
             ValueError: the minute makes no schedule name, which is a programming error.

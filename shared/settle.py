@@ -10,7 +10,7 @@ from shared.evidence import Entry, Outcome
 from shared.look import FactsToRead, RecordsToLookAt, look_at
 from shared.policy import Policy, Rule
 from shared.record import Path, RecordRef, View
-from shared.retention import Drop, Erase, Wait, Why, decide
+from shared.retention import Erase, Wait, Why, decide
 from shared.tally import Count, Tally
 from shared.timer import Timer
 
@@ -24,8 +24,8 @@ class RecordsToErase(RecordsToLookAt, Protocol):
     def erase(self, rule: Rule, record: RecordRef, view: View) -> Collection[Path]:
         """Remove the rule's fields, guarded by "what the view saw is still so".
 
-        Returns the paths that DynamoDB acknowledged as removed: all of them, none if the guard refused, or some
-        where a path's parent is missing.
+        Returns the paths that DynamoDB acknowledged as removed: all of them, none if the guard refused, or
+        some where a path's parent is missing.
         """
 
     def has_personal_fields(self, rule: Rule, record: RecordRef) -> bool:
@@ -120,10 +120,8 @@ class _Case:
             return self.drop(Why.RULE_REMOVED)
         for _ in range(TRIES):
             decision = decide(rule, view, self.settling.clock())
-            if isinstance(decision, Wait):
-                return self._wait(decision)
-            if isinstance(decision, Drop):
-                return self.drop(decision.why)
+            if not isinstance(decision, Erase):
+                return self._wait(decision) if isinstance(decision, Wait) else self.drop(decision.why)
             if not self.settling.allowance.take():
                 return Settled(self.timer, self._evidence_so_far(), stands=True)
             self.removed.update(self.settling.records.erase(rule, self.timer.record, view))
@@ -168,7 +166,7 @@ class _Case:
         return self._entry(Outcome.OBSERVED, self.rule.erase if self.rule else ())
 
     def _erased(self, decision: Erase) -> Settled:
-        """End with nothing left to erase; where nothing was there to be removed, who removed it is unknown."""
+        """End with nothing left to erase; where nothing was there to be removed, the cause is unknown."""
         if not self.removed:
             self.tally.add(Count.ALREADY_ABSENT)
             entry = self._entry(

@@ -41,7 +41,7 @@ class Tally:
         self.counts[count] += number
 
     def drop(self, why: Why) -> None:
-        """Count a record that there is nothing to be done about; implausible anchors also apart, for their alarm."""
+        """Count a record that nothing is to be done about; implausible anchors also apart, for their alarm."""
         self.dropped[why.value] += 1
         if why is Why.IMPLAUSIBLE:
             self.add(Count.IMPLAUSIBLE)

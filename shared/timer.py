@@ -13,8 +13,8 @@ LONGEST_BACK_OFF = timedelta(minutes=15)
 class Timer:
     """A row of the Due table.
 
-    `at` is when to look, `due` what is promised: they differ once a timer was moved. `stamp` tells one writing
-    of the same timer from another; the Due table sets it.
+    `at` is when to look, `due` what is promised: they differ once a timer was moved. `stamp` tells one
+    writing of the same timer from another; the Due table sets it.
     """
 
     record: RecordRef

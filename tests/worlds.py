@@ -1,6 +1,6 @@
 """A world: the ports of both use cases, and a business system's own hands on the same tables.
 
-The same cases run in three worlds (in memory, on moto, on the local stack) and end in the same table contents.
+The same cases run in three worlds (in memory, on moto, on the local stack) and end in the same contents.
 """
 
 import json
@@ -67,7 +67,8 @@ class World:
     wake_ups: WakeUps
     business: BusinessSystem
     now: datetime = NOW
-    time_left: timedelta = timedelta(minutes=5)
+    clock: Callable[[], datetime] | None = None
+    time_left: Callable[[], timedelta] = lambda: timedelta(minutes=5)
     slept: list[timedelta] = field(default_factory=list)
     side_by_side: Callable[[Callable[[int], ShardReport], Iterable[int]], Iterable[ShardReport]] = map
 
@@ -80,7 +81,7 @@ class World:
     def purge(self, policy: Policy, cause: str = "manual") -> PurgeReport:
         """Run the purge."""
         ports = PurgePorts(self.records, self.facts, self.timers, self.ledger, self.wake_ups)
-        pace = Pace(lambda: self.now, lambda: self.time_left, self.slept.append, self.side_by_side)
+        pace = Pace(self.clock or (lambda: self.now), self.time_left, self.slept.append, self.side_by_side)
         return purge_due(policy, ports, pace, cause)
 
     def told(self, record: RecordRef) -> Facts | None:

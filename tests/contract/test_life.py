@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from shared.policy import Mode, Policy
+from shared.policy import Mode
 from shared.record import RecordRef
 from shared.tally import Count
 from tests.builders import (
@@ -16,8 +16,8 @@ from tests.builders import (
     contact_ref,
     delivery_rule,
     event,
-    left,
     leaver_rule,
+    left,
     policy,
     returned,
     rules_from,

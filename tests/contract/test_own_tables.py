@@ -127,6 +127,7 @@ def test_telling_again_changes_nothing(world: World) -> None:
 
 def test_many_instants_stay_few(world: World) -> None:
     """A departure that is re-sent every night for months leaves a small row with the first of them."""
+    told = world.facts.tell(contact_ref(), FactKind.LEFT, NOW)
     for day in range(MOST_INSTANTS + 10):
         told = world.facts.tell(contact_ref(), FactKind.LEFT, NOW + timedelta(days=day))
         assert min(told.of(FactKind.LEFT)) == NOW

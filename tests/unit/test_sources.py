@@ -10,6 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from shared.contract import read_event
+from shared.instants import to_text
 from shared.mapping import map_event
 from shared.sources import Kind, Outcome, Reason, Source
 from shared.sources_file import SourcesError, read_sources, shipped_sources
@@ -99,7 +101,18 @@ def test_own_samples(name: str) -> None:
     assert (details(outcomes), reasons(outcomes)) == OWN_SAMPLES[name]
 
 
-def real(path: str) -> Any:  # noqa: ANN401 -- any JSON
+@pytest.mark.parametrize("name", [name for name, (events, _) in OWN_SAMPLES.items() if events])
+def test_the_contract_takes_what_comes_out(name: str) -> None:
+    """What the handlers behind the bus read from it is what the foreign event said."""
+    event = json.loads((SAMPLES / f"{name}.json").read_text())
+    for made in (each for outcome in map_event(event, RECEIVED, SHIPPED_SOURCES) for each in outcome.events):
+        told = read_event(
+            {"detail-type": made.detail_type, "time": AT, "detail": dict(made.detail)}, RECEIVED
+        )
+        assert to_text(told.instant) in {AT, AT_QUARTER}
+
+
+def real(path: str) -> Any:
     return json.loads((REAL_EVENTS / path).read_text())
 
 

@@ -1,6 +1,8 @@
 """`lapse sources try`: what an event becomes, or why nothing, without showing the payload."""
 
 import json
+import re
+import textwrap
 from pathlib import Path
 
 import pytest
@@ -9,7 +11,8 @@ from typer.testing import CliRunner
 from lapse.sources_try import app, try_event
 from shared.sources_file import shipped_sources
 
-SAMPLES = Path(__file__).parents[2] / "events" / "sources"
+ROOT = Path(__file__).parents[2]
+SAMPLES = ROOT / "events" / "sources"
 PERSONAL = ("marit", "7946", "Exampleton")
 
 
@@ -98,3 +101,14 @@ def test_what_is_no_json(tmp_path: Path, name: str) -> None:
 def test_wrapping_needs_both_names() -> None:
     """Half an envelope is a mistake of the caller's."""
     assert run(SAMPLES / "okta-login.nothing.json", "--source", "webhook/okta")[0] == 2
+
+
+def test_the_example_of_the_documentation(tmp_path: Path) -> None:
+    """The worked example in docs/sources.md does what is printed there."""
+    text = (ROOT / "docs" / "sources.md").read_text()
+    (tmp_path / "parcel.json").write_text(re.findall(r"```json\n(.*?)```", text, re.DOTALL)[0])
+    entry = textwrap.dedent(re.findall(r"```toml\n(.*?)```", text, re.DOTALL)[0])
+    (tmp_path / "own.toml").write_text(f"version = 1\n{entry}")
+    ((options, expected),) = re.findall(r"lapse sources try parcel\.json (.*)\n *(.*)", text)
+    _, output = run(tmp_path / "parcel.json", "--sources", tmp_path / "own.toml", *options.split())
+    assert output.strip() == expected

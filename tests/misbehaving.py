@@ -1,0 +1,54 @@
+"""Ports that misbehave at a chosen call: crash the caller, or fail, before or after the call took effect."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from tests.worlds import World
+
+PORTS = ("records", "facts", "timers", "ledger", "wake_ups")
+
+
+class Crash(BaseException):
+    """The function's process ends here; no handler of the program's sees it."""
+
+
+@dataclass
+class Fault:
+    """What happens at the call of a number, counted over all ports from 0."""
+
+    at_call: int
+    after: bool
+    raises: Callable[[], BaseException]
+    calls: list[str] = field(default_factory=list)
+
+    def wrap(self, name: str, method: Callable[..., Any]) -> Callable[..., Any]:
+        """A port's method that may misbehave."""
+
+        def misbehaving(*args: Any, **kwargs: Any) -> Any:
+            strikes = len(self.calls) == self.at_call
+            self.calls.append(name)
+            if strikes and not self.after:
+                raise self.raises()
+            result = method(*args, **kwargs)
+            if strikes:
+                raise self.raises()
+            return result
+
+        return misbehaving
+
+
+@dataclass
+class _Port:
+    name: str
+    port: Any
+    fault: Fault
+
+    def __getattr__(self, method: str) -> Any:
+        return self.fault.wrap(f"{self.name}.{method}", getattr(self.port, method))
+
+
+def misbehaving(world: World, fault: Fault) -> World:
+    """The same world, with ports that misbehave."""
+    ports: dict[str, Any] = {name: _Port(name, getattr(world, name), fault) for name in PORTS}
+    return replace(world, **ports)
