@@ -83,6 +83,7 @@ envs: .venv/.ready .envs/sam/.ready .envs/stack/.ready .envs/lambda/.ready
 .venv/.ready: requirements/dev.txt .python-version | .envs/uv/.ready
 	$(UV) venv --quiet --clear .venv
 	$(UV) pip install --quiet --python .venv --require-hashes --requirement $<
+	ln -sf ../../bin/lapse .venv/bin/lapse
 	touch $@
 
 .envs/%/.ready: requirements/%.txt .python-version | .envs/uv/.ready

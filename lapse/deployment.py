@@ -25,9 +25,16 @@ _DEPLOY_SECONDS = 120
 
 
 def deploy_with_sam(
-    stack: Stack, built: Path, *, name: str = STACK_NAME, parameters: Mapping[str, str] | None = None
+    stack: Stack,
+    built: Path,
+    *,
+    name: str = STACK_NAME,
+    parameters: Mapping[str, str] | None = None,
+    quiet: bool = False,
 ) -> dict[str, str]:
-    """Run the real `sam deploy` against the local stack, its output on ours; return the stack's outputs.
+    """Run the real `sam deploy` against the local stack; return the stack's outputs.
+
+    SAM's own output goes on ours; with `quiet`, only if it fails.
 
     Raises:
         StackError: SAM CLI says no.
@@ -39,9 +46,11 @@ def deploy_with_sam(
         *("--template-file", str(built / "template.yaml"), "--parameter-overrides", *overrides),
     ]
     environment = project.clean_environment({**stack.endpoint.environment(), "SAM_CLI_TELEMETRY": "0"})
-    done = subprocess.run(command, cwd=project.ROOT, env=environment, check=False)
+    done = subprocess.run(
+        command, cwd=project.ROOT, env=environment, check=False, capture_output=quiet, text=True
+    )
     if done.returncode:
-        raise StackError(f"sam deploy failed with exit code {done.returncode}")
+        raise StackError(f"sam deploy failed with exit code {done.returncode}\n{done.stdout}\n{done.stderr}")
     return outputs(stack, name)
 
 

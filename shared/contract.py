@@ -26,13 +26,11 @@ MOST_ID_CHARACTERS = 256
 
 def _instant(text: object) -> datetime:
     try:
-        return parse_rfc3339(text) if isinstance(text, str) else _not_text()
+        if isinstance(text, str):
+            return parse_rfc3339(text)
     except UnreadableInstantError:
-        raise ValueError("must be an RFC 3339 instant with an offset") from None
-
-
-def _not_text() -> datetime:
-    raise ValueError("must be an RFC 3339 instant with an offset, as text")
+        pass
+    raise ValueError("must be an RFC 3339 instant with an offset")
 
 
 def _no_e_mail(text: str) -> str:
@@ -95,6 +93,21 @@ _DETAILS: Mapping[str, tuple[type[ShipmentDispatched | ContactLeft | ContactRetu
 }
 
 
+_REASONS = {
+    "missing": "is missing",
+    "string_type": "must be text",
+    "string_unicode": "is not valid Unicode text",
+    "string_too_short": "is empty",
+    "string_too_long": f"is longer than {MOST_ID_CHARACTERS} characters",
+    "literal_error": "is none of the contract's",
+    "int_type": "must be 1",
+    "greater_than_equal": "must be 1",
+    "less_than_equal": "must be 1",
+    "dict_type": "must be an object",
+    "model_type": "must be an object",
+}
+
+
 @dataclass(frozen=True)
 class Told:
     """What an event says: an instant of some kind, about the record that its fields name."""
@@ -144,10 +157,10 @@ def _validated[Model: BaseModel](model: type[Model], value: object) -> Model:
 
 
 def _reason(kind: str, message: str) -> str:
-    """A short reason; of pydantic's own messages only those are passed on that never quote the input."""
-    if kind == "missing":
-        return "is missing"
-    return message.removeprefix("Value error, ") if kind == "value_error" else kind.replace("_", " ")
+    """What is wrong, in words of our own: pydantic's may quote the input."""
+    return (
+        message.removeprefix("Value error, ") if kind == "value_error" else _REASONS.get(kind, "is malformed")
+    )
 
 
 def _key_field(name: str, value: object) -> str:

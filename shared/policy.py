@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from decimal import Context, Decimal, DecimalException, Inexact, Overflow, Subnormal
+from decimal import Context, Decimal, DecimalException, Inexact, Subnormal
 from enum import StrEnum
 from zoneinfo import ZoneInfo
 
@@ -17,7 +17,7 @@ MOST_KEY_BYTES = 1024
 """DynamoDB's limit for a sort key; partition keys may be longer, but a policy need not tell them apart."""
 MOST_REFERENCE_BYTES = 2048
 """DynamoDB's limit for a partition key: the reference is the key of Facts."""
-_NUMBERS = Context(prec=38, Emin=-130, Emax=125, traps=[Inexact, Overflow, Subnormal])
+_NUMBERS = Context(prec=38, Emin=-130, Emax=125, traps=[Inexact, Subnormal])  # too large is inexact, too
 """DynamoDB's numbers have 38 digits and magnitudes from 10^-130 to 10^125; what does not fit is no key."""
 
 EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")

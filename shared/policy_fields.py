@@ -85,6 +85,8 @@ def _key_template(value: object) -> KeyTemplate:
     part = KeyTemplate(kind, template)
     if re.search(r"[{}]", re.sub(r"\{\w+\}", "", template, flags=re.ASCII)):
         raise ValueError("reads a field as {name}, of letters, digits and underscores")
+    if kind == "N" and not re.fullmatch(r"\d*\{\w+\}\d*", template, re.ASCII):
+        raise ValueError("a number is one field, with digits around it at most")
     if E_MAIL_WORD.search(template):
         raise ValueError("looks like an e-mail address, which a key must not be")
     return part

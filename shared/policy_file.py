@@ -20,6 +20,10 @@ from shared.policy_conflicts import conflicts
 from shared.policy_fields import E_MAIL_WORD, FieldPath, Match, Name, Period, Template, Zone
 
 
+_FACTS = {Trigger.SHIPMENT: FactKind.SHIPPED, Trigger.LEAVER: FactKind.LEFT}
+"""What each kind of event tells, and starts the clock by."""
+
+
 class PolicyError(Exception):
     """The policy cannot be used."""
 
@@ -83,6 +87,8 @@ class RuleText(_Strict):
 
     @model_validator(mode="after")
     def _is_consistent(self) -> Self:
+        if self.anchor.fact not in {None, _FACTS[self.trigger]}:
+            raise ValueError(f"anchor.fact: {self.trigger} events tell of {_FACTS[self.trigger]}")
         if self.anchor_format is AnchorFormat.NAIVE and self.anchor_zone is None:
             raise ValueError("anchor_zone: naive times need their zone")
         if self.counting is Counting.CALENDAR_DAYS and self.retain % DAY:

@@ -127,6 +127,7 @@ def purge_due(policy: Policy, ports: Ports, pace: Pace, cause: str) -> PurgeRepo
         reports = [report for report in reports if not report.busy]
         reports += pace.side_by_side(run.work_shard, busy)
     tally = Tally.total(report.tally for report in reports)
+    tally.add(Count.PURGES)
     tally.add(Count.SHARDS_BUSY, sum(report.busy for report in reports))
     finished = sum(report.finished for report in reports)
     tally.add(Count.HALTED, int(allowance.spent and finished < SHARDS))

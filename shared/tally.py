@@ -11,6 +11,8 @@ from shared.retention import Why
 class Count(StrEnum):
     """What is counted, by the name of its metric."""
 
+    EVENTS = "Events"
+    PURGES = "Purges"
     FACTS = "Facts"
     TIMERS = "Timers"
     UNKNOWN_RECORD = "UnknownRecord"
@@ -41,7 +43,7 @@ class Tally:
         self.counts[count] += number
 
     def drop(self, why: Why) -> None:
-        """Count a record that nothing is to be done about; implausible anchors also apart, for their alarm."""
+        """Count a record that nothing is to be done about; implausible anchors also apart, for the alarm."""
         self.dropped[why.value] += 1
         if why is Why.IMPLAUSIBLE:
             self.add(Count.IMPLAUSIBLE)

@@ -1,10 +1,8 @@
 """What tests are made of: the shipped policy with changes, records, events."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 from shared.config import deployed_policy
@@ -103,13 +101,3 @@ def left(contact_id: str = "C-7", at: datetime = LONG_AGO) -> dict[str, Any]:
 def returned(contact_id: str = "C-7", at: datetime = LONG_AGO) -> dict[str, Any]:
     """A `ContactReturned` event."""
     return event("ContactReturned", {"contact_id": contact_id, "returned_at": to_wire_text(at)})
-
-
-def own_events() -> list[Path]:
-    """The project's own sample events."""
-    return sorted((Path(__file__).parents[1] / "events").glob("*.json"))
-
-
-def read_json(path: Path) -> Any:
-    """A JSON file's content."""
-    return json.loads(path.read_text())

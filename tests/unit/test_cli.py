@@ -140,7 +140,8 @@ def test_the_groups_of_commands_are_there() -> None:
 
 def test_runs_from_any_directory(tmp_path: Path) -> None:
     """The script finds its own code, takes files as seen from where one is, and calls itself `lapse`."""
-    (tmp_path / "shared").mkdir()  # must not be taken for ours
+    (tmp_path / "shared.py").touch()  # must not be taken for ours
+    (tmp_path / "lapse.py").touch()
     (tmp_path / "policy.toml").write_bytes(SHIPPED.read_bytes())
     command = [str(ROOT / "bin" / "lapse"), "policy", "attributes"]
     for file, code, expected in (

@@ -1,0 +1,233 @@
+"""The functions' handlers as Lambda calls them, on moto: batches, refusals, failures, logs and metrics."""
+
+import importlib
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+from uuid import uuid4
+
+import boto3
+import pytest
+from moto import mock_aws
+
+from lapse.demo_records import Maker
+from shared.failure import CallFailedError
+from tests.builders import (
+    LONG_AGO,
+    NOW,
+    contact,
+    contact_ref,
+    event,
+    left,
+    shipment,
+    shipment_ref,
+    shipped,
+    to_wire_text,
+)
+from tests.worlds import AwsBusiness, aws_world
+
+EVENTS = Path(__file__).parents[2] / "events"
+ACCOUNT = "123456789012"
+
+
+class Context:
+    """What Lambda tells a function about itself."""
+
+    function_name = "lapse"
+    memory_limit_in_mb = 512
+    invoked_function_arn = f"arn:aws:lambda:eu-west-1:{ACCOUNT}:function:lapse-purge"
+    aws_request_id = "00000000-0000-4000-8000-000000000000"
+
+    def get_remaining_time_in_millis(self) -> int:
+        return 300_000
+
+
+@dataclass
+class Deployment:
+    """The handlers, and what they work on."""
+
+    business: AwsBusiness
+    queue: str
+
+    def dead_letters(self) -> list[tuple[str, str]]:
+        """Body and reason of each dead letter."""
+        sqs, found = boto3.client("sqs"), []
+        while messages := sqs.receive_message(
+            QueueUrl=self.queue, MaxNumberOfMessages=10, MessageAttributeNames=["All"]
+        ).get("Messages"):
+            found += [(each["Body"], each["MessageAttributes"]["reason"]["StringValue"]) for each in messages]
+        return found
+
+    def handler(self, name: str) -> ModuleType:
+        """A function's module, imported anew as at a cold start."""
+        return importlib.reload(importlib.import_module(f"functions.{name}.app"))
+
+
+@pytest.fixture
+def deployment(monkeypatch: pytest.MonkeyPatch) -> Iterator[Deployment]:
+    """Tables, queue and environment as the template makes them."""
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
+    monkeypatch.setenv("POWERTOOLS_SERVICE_NAME", uuid4().hex)  # a logger is kept by name, with its output
+    monkeypatch.setenv("POWERTOOLS_METRICS_NAMESPACE", "Lapse")
+    with mock_aws():
+        business = aws_world(boto3.client("dynamodb"), boto3.client("scheduler")).business
+        assert isinstance(business, AwsBusiness)
+        queue = boto3.client("sqs").create_queue(QueueName="dead-letters")["QueueUrl"]
+        settings = {
+            "TABLES": ",".join(f"{logical}={real}" for logical, real in business.tables.items()),
+            "FACTS_TABLE": business.facts_table,
+            "DUE_TABLE": business.facts_table.replace("facts", "due"),
+            "LEDGER_TABLE": business.ledger_table,
+            "WAKE_UP_GROUP": business.group,
+            "WAKE_UP_ROLE_ARN": f"arn:aws:iam::{ACCOUNT}:role/wake-up",
+            "FAILURE_QUEUE_ARN": f"arn:aws:sqs:eu-west-1:{ACCOUNT}:failures",
+            "PURGE_FUNCTION_ARN": Context.invoked_function_arn,
+            "DEAD_LETTER_QUEUE_URL": queue,
+        }
+        for name, value in settings.items():
+            monkeypatch.setenv(name, value)
+        yield Deployment(business, queue)
+
+
+def batch(*bodies: object) -> dict[str, Any]:
+    """SQS messages as Lambda delivers them."""
+    return {
+        "Records": [
+            {"messageId": f"m-{number}", "body": body if isinstance(body, str) else json.dumps(body)}
+            for number, body in enumerate(bodies)
+        ]
+    }
+
+
+def metrics_in(output: str) -> dict[str, float]:
+    """The sums of all metrics in the output, by name."""
+    sums: dict[str, float] = {}
+    for line in output.splitlines():
+        if '"_aws"' in line:
+            written = json.loads(line)
+            for metric in written["_aws"]["CloudWatchMetrics"][0]["Metrics"]:
+                values = written[metric["Name"]]
+                sums[metric["Name"]] = sums.get(metric["Name"], 0) + sum(values)
+    return sums
+
+
+def test_events_become_timers_and_timers_erasures(
+    deployment: Deployment, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The whole line through real handlers, with its metrics."""
+    deployment.business.put(shipment_ref(), shipment())
+    deployment.business.put(contact_ref(), contact())
+    assert deployment.handler("on_shipment").handler(batch(shipped()), Context()) == {"batchItemFailures": []}
+    assert deployment.handler("on_leaver").handler(batch(left()), Context()) == {"batchItemFailures": []}
+    summary = deployment.handler("purge_scheduler").handler({"cause": "wake-up"}, Context())
+    assert summary == {"shards": 16, "shards_finished": 16, "counts": {"Erased": 2, "Purges": 1}}
+    assert deployment.business.get(shipment_ref()) == shipment(contact_number=None, email=None)
+    assert "email" not in (deployment.business.get(contact_ref()) or {})
+    counted = metrics_in(capsys.readouterr().out)
+    assert (counted["Timers"], counted["Facts"], counted["Erased"]) == (2, 1, 2)
+    assert counted["SecondsToErase"] > 0
+
+
+def test_only_the_failed_message_comes_again(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One message whose call fails does not stop the others of its batch."""
+    app = deployment.handler("on_shipment")
+    tell = app.wired.ports.facts.tell
+
+    def failing(record: Any, *others: Any) -> Any:
+        if "S-2" in record.text:
+            raise CallFailedError("UpdateItem", "ThrottlingException")
+        return tell(record, *others)
+
+    monkeypatch.setattr(app.wired.ports.facts, "tell", failing)
+    response = app.handler(batch(shipped("S-1"), shipped("S-2"), shipped("S-3")), Context())
+    assert response == {"batchItemFailures": [{"itemIdentifier": "m-1"}]}
+    response = app.handler(batch(shipped("S-2")), Context())
+    assert response == {"batchItemFailures": [{"itemIdentifier": "m-0"}]}
+    timers = app.wired.ports.timers.ready
+    assert sum(len(timers(shard, NOW, "", 10)) for shard in range(16)) == 2
+
+
+def test_what_no_retry_can_mend_is_dead_lettered_at_once(deployment: Deployment) -> None:
+    """Whole, with the reason that names a field and no value; the rest of the batch goes on."""
+    malformed = [each for each in Maker(datetime.now(UTC)).malformed() if each.event.source == "orders"]
+    bodies = [event(each.event.detail_type, each.event.detail) for each in malformed]
+    app = deployment.handler("on_shipment")
+    assert app.handler(batch(*bodies, "not JSON", shipped()), Context()) == {"batchItemFailures": []}
+    seen = deployment.dead_letters()
+    bodies_seen = sorted(body for body, _ in seen)
+    assert bodies_seen == sorted([*(json.dumps(body) for body in bodies), "not JSON"])
+    assert {reason for _, reason in seen} == {"body: is not JSON", *(each.reason for each in malformed)}
+
+
+def test_a_refused_message_that_cannot_be_kept_comes_again(
+    deployment: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is lost: without a dead-letter queue the message stays in its own."""
+    monkeypatch.setenv("DEAD_LETTER_QUEUE_URL", deployment.queue + "-gone")
+    response = deployment.handler("on_shipment").handler(batch("not JSON"), Context())
+    assert response == {"batchItemFailures": [{"itemIdentifier": "m-0"}]}
+
+
+def test_the_purge_fails_aloud_and_says_no_value(
+    deployment: Deployment, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The function's own failure names error codes only, so that its alarm rings and nothing leaks."""
+    deployment.business.put(shipment_ref(), shipment())
+    deployment.handler("on_shipment").handler(batch(shipped()), Context())
+    boto3.client("dynamodb").delete_table(TableName=deployment.business.tables["Shipments"])
+    purge = deployment.handler("purge_scheduler")
+    with pytest.raises(ExceptionGroup, match="1 failed: ResourceNotFoundException"):
+        purge.handler({"cause": "recurring"}, Context())
+    assert metrics_in(capsys.readouterr().out)["Failed"] == 1
+
+
+def test_a_setting_that_is_missing_fails_at_the_cold_start(
+    deployment: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Required settings have no defaults, and the error shows no other setting's value."""
+    monkeypatch.delenv("DUE_TABLE")
+    with pytest.raises(ValueError, match="due_table") as raised:
+        deployment.handler("on_shipment")
+    assert deployment.queue not in str(raised.value)
+    assert os.environ["FACTS_TABLE"] not in str(raised.value)
+
+
+def test_nothing_personal_is_logged(deployment: Deployment, capsys: pytest.CaptureFixture[str]) -> None:
+    """Neither records nor malformed events leave a personal value in logs or metrics."""
+    deployment.business.put(shipment_ref(), shipment())
+    stray = {"email": "canary-a@example.org", "shipped_at": "canary-b", "note": {"phone": "canary-c"}}
+    bodies = [event("ShipmentDispatched", {**shipped()["detail"], **stray}), shipped(), "canary-d not JSON"]
+    deployment.handler("on_shipment").handler(batch(*bodies), Context())
+    deployment.handler("purge_scheduler").handler({}, Context())
+    output = capsys.readouterr()
+    assert "purged" in output.out
+    assert "canary" not in output.out + output.err
+
+
+@pytest.mark.parametrize("name", ["on_shipment", "on_leaver", "purge_scheduler"])
+def test_the_sample_events_are_taken(deployment: Deployment, name: str) -> None:
+    """Each function's sample under events/ is what it is invoked with."""
+    response = deployment.handler(name).handler(json.loads((EVENTS / f"{name}.json").read_text()), Context())
+    assert response.get("batchItemFailures", []) == []
+    assert deployment.dead_letters() == []
+
+
+def test_the_wake_up_invokes_the_purge_and_says_no_record(deployment: Deployment) -> None:
+    """A schedule's name and input hold a minute; its target is the purge, its dead letters have a queue."""
+    deployment.business.put(shipment_ref(), shipment(shipped_at={"S": to_wire_text(NOW)}))
+    deployment.handler("on_shipment").handler(batch(shipped(at=NOW), shipped("S-2", LONG_AGO)), Context())
+    scheduler = boto3.client("scheduler")
+    for each in scheduler.list_schedules(GroupName=deployment.business.group)["Schedules"]:
+        schedule = scheduler.get_schedule(Name=each["Name"], GroupName=deployment.business.group)
+        assert "S-" not in json.dumps(schedule, default=str)
+        assert schedule["Target"]["Arn"] == Context.invoked_function_arn
+        assert schedule["Target"]["DeadLetterConfig"]["Arn"].endswith(":failures")
+        assert schedule["ActionAfterCompletion"] == "DELETE"
+        assert json.loads(schedule["Target"]["Input"])["cause"] == "wake-up"

@@ -1,0 +1,54 @@
+"""The template with its defaults, with existing tables, with every option; and one life of its functions."""
+
+import pytest
+
+from tests.template.life import Life, live
+from tests.template.translated import ACCOUNT, REGION, Deployment, deployment
+
+KEY = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/0"
+EXISTING = {
+    "BusinessTables": "Shipments=orders,Contacts=people",
+    "BusinessTableArns": ",".join(
+        f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/{table}" for table in ("orders", "people")
+    ),
+}
+EVERYTHING = {
+    "NamePrefix": "acme",
+    "Architecture": "x86_64",
+    "PermissionsBoundaryArn": f"arn:aws:iam::{ACCOUNT}:policy/boundary",
+    "KmsKeyArn": KEY,
+    "ExistingEventBusName": "company",
+    "OrderSystemPrincipals": f"arn:aws:iam::{ACCOUNT}:role/orders,arn:aws:iam::{ACCOUNT}:role/shop",
+    "CrmPrincipals": f"arn:aws:iam::{ACCOUNT}:role/crm",
+    "RequestPrincipals": f"arn:aws:iam::{ACCOUNT}:role/officer",
+    "PartnerEventBus": "aws.partner/shopify.com/1/orders",
+    "AlarmTopicArn": f"arn:aws:sns:{REGION}:{ACCOUNT}:alarms",
+    "PointInTimeRecoveryDays": "7",
+    "LogRetentionDays": "30",
+    **EXISTING,
+}
+STACKS = {"defaults": {}, "existing tables": EXISTING, "everything": EVERYTHING}
+
+
+@pytest.fixture(scope="session")
+def own() -> Deployment:
+    """With its defaults: tables and bus of its own."""
+    return deployment()
+
+
+@pytest.fixture(scope="session")
+def everything() -> Deployment:
+    """With every option used, existing tables and an existing bus among them."""
+    return deployment(**EVERYTHING)
+
+
+@pytest.fixture(scope="session", params=STACKS)
+def any_stack(request: pytest.FixtureRequest) -> Deployment:
+    """In all three ways."""
+    return deployment(**STACKS[request.param])
+
+
+@pytest.fixture(scope="session")
+def life(own: Deployment) -> Life:
+    """What the functions call and print, with the settings of the defaults."""
+    return live(own)
