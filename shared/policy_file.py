@@ -19,7 +19,6 @@ from shared.policy import Anchor, Counting, Merge, Mode, Policy, Rule, Trigger
 from shared.policy_conflicts import conflicts
 from shared.policy_fields import E_MAIL_WORD, FieldPath, Match, Name, Period, Template, Zone
 
-
 _FACTS = {Trigger.SHIPMENT: FactKind.SHIPPED, Trigger.LEAVER: FactKind.LEFT}
 """What each kind of event tells, and starts the clock by."""
 

@@ -3,6 +3,8 @@
 from typing import TYPE_CHECKING, Any
 
 from aws_lambda_powertools import Logger, Metrics
+from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
+from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
 from shared.deliveries import Deliveries
 from shared.failure import CallFailedError
@@ -14,29 +16,30 @@ if TYPE_CHECKING:
 
 
 def serve(
-    event: dict[str, Any], _context: "LambdaContext", deliveries: Deliveries, logger: Logger, metrics: Metrics
+    event: dict[str, Any], context: "LambdaContext", deliveries: Deliveries, logger: Logger, metrics: Metrics
 ) -> dict[str, Any]:
     """Work a batch of SQS messages.
-
-    Written out: importing powertools' batch processor would take as long as importing all of pydantic.
 
     Returns:
         The partial batch response: only the messages that failed are delivered again.
     """
     tallies: list[Tally] = []
-    failed: list[str] = []
-    for message in event["Records"]:
+
+    def take(record: SQSRecord) -> None:
         try:
-            tallies.append(deliveries.take(message["body"]))
-        except Exception as error:  # noqa: BLE001 -- one message must not stop the others; this one comes again
+            tallies.append(deliveries.take(record.body))
+        except Exception as error:
             tallies.append(Tally.of(Count.FAILED))
-            failed.append(message["messageId"])
             logger.warning("will be tried again", extra=_failure(error))
+            raise
+
+    processor = BatchProcessor(EventType.SQS, raise_on_entire_batch_failure=False)
+    response = process_partial_response(event, take, processor, context)
     tally = Tally.total(tallies)
     tally.add(Count.EVENTS, len(tallies))
     publish(metrics, tally)
-    logger.info("events taken", counts=tally.as_json())
-    return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in failed]}
+    logger.info("events taken", extra={"counts": tally.as_json()})
+    return dict(response)
 
 
 def _failure(error: Exception) -> dict[str, str]:

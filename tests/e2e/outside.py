@@ -66,7 +66,7 @@ def purge(deployed: Deployed) -> dict[str, Any]:
         FunctionName=deployed.outputs["PurgeFunctionName"], Payload=b"{}"
     )
     summary = json.loads(answer["Payload"].read())
-    assert "FunctionError" not in answer, summary
+    assert not answer.get("FunctionError"), summary
     return dict(summary)
 
 

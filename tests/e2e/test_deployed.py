@@ -67,7 +67,7 @@ def comparable(item: dict[str, Any] | None) -> object:
 
 
 def test_due_in_half_a_minute_and_due_in_an_hour(deployed: Deployed) -> None:
-    """By real wake-ups: one is erased within three minutes of its due instant, whole but for the two fields."""
+    """By real wake-ups: one is erased within three minutes of its due instant, whole but for two fields."""
     table, due = deployed.outputs["ShipmentsTableName"], now() + timedelta(seconds=30)
     soon = shipment("E-soon", text(due - PERIOD), **EVERYTHING)
     later = shipment("E-later", text(due - PERIOD + timedelta(hours=1)), **EVERYTHING)

@@ -6,6 +6,7 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 
 from lapse.policy_schema import policy_schema
@@ -32,7 +33,6 @@ def test_the_kept_schema_is_current() -> None:
 
 def test_the_shipped_policy_fits_the_schema() -> None:
     """An editor that uses the schema has nothing to say about our own policy."""
-    jsonschema = pytest.importorskip("jsonschema")
     written = json.loads(json.dumps(tomllib.loads(POLICY), default=str))
     jsonschema.Draft202012Validator.check_schema(policy_schema())
     jsonschema.Draft202012Validator(policy_schema()).validate(written)
