@@ -156,15 +156,15 @@ class _Run:
         return report
 
     def _work_batches(self, report: ShardReport) -> None:
+        """Work under the lease that was just taken, which each further batch renews."""
         after = ""
-        while self._lease(report.shard):
+        while True:
             timers = self._ready(report.shard, after, BATCH)
-            if not timers:
-                report.finished = True
-                return
             settled = self._settle(timers, report.tally)
             self._finish(report, settled)
-            if len(settled) < len(timers) or self.settling.allowance.spent:
+            stopped = len(settled) < len(timers) or self.settling.allowance.spent
+            report.finished = len(timers) < BATCH and not stopped
+            if stopped or report.finished or not self._lease(report.shard):
                 return
             after = timers[-1].sort_key
 

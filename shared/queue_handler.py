@@ -2,17 +2,38 @@
 
 from typing import TYPE_CHECKING, Any
 
+import boto3
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
+from shared.aws import CLIENT_CONFIG
+from shared.business_tables import BusinessTables
+from shared.config import EventSettings, deployed_policy
+from shared.dead_letters import DeadLetterQueue
 from shared.deliveries import Deliveries
+from shared.due_table import DueTable
+from shared.facts_table import FactsTable
 from shared.failure import CallFailedError
 from shared.metrics import publish
+from shared.schedule_deletion import Ports
 from shared.tally import Count, Tally
+from shared.wiring import clock, wake_ups
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
+
+
+def deliveries(settings: EventSettings) -> Deliveries:
+    """What a function works its messages with."""
+    dynamodb = boto3.client("dynamodb", config=CLIENT_CONFIG)
+    ports = Ports(
+        BusinessTables(dynamodb, settings.tables, settings.facts_table),
+        FactsTable(dynamodb, settings.facts_table),
+        DueTable(dynamodb, settings.due_table),
+        wake_ups(settings, settings.purge_function_arn),
+    )
+    return Deliveries(deployed_policy(), ports, DeadLetterQueue(settings.dead_letter_queue_url), clock)
 
 
 def serve(

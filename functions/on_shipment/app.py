@@ -6,8 +6,7 @@ from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from shared.config import EventSettings
-from shared.queue_handler import serve
-from shared.wiring import deliveries
+from shared.queue_handler import deliveries, serve
 
 logger = Logger()
 metrics = Metrics()

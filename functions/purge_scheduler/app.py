@@ -3,29 +3,49 @@
 import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from functools import cache
 from typing import Any
 
+import boto3
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from shared.aws import CLIENT_CONFIG
+from shared.business_tables import BusinessTables
 from shared.config import PurgeSettings, deployed_policy
+from shared.due_table import DueTable
+from shared.facts_table import FactsTable
+from shared.ledger_table import LedgerTable
 from shared.metrics import publish
 from shared.policy import Policy
 from shared.purge_due import Pace, Ports, PurgeReport, purge_due
 from shared.record import SHARDS
-from shared.wiring import clock, purge_ports
+from shared.wiring import clock, wake_ups
 
 logger = Logger()
 metrics = Metrics()
 policy = deployed_policy()
-ports = purge_ports(PurgeSettings.from_environment())
+settings = PurgeSettings.from_environment()
+dynamodb = boto3.client("dynamodb", config=CLIENT_CONFIG)
+
+
+@cache
+def wired(own_arn: str) -> Ports:
+    """The adapters, built once for each execution environment; its own ARN only the context tells."""
+    return Ports(
+        BusinessTables(dynamodb, settings.tables, settings.facts_table),
+        FactsTable(dynamodb, settings.facts_table),
+        DueTable(dynamodb, settings.due_table),
+        LedgerTable(dynamodb, settings.ledger_table),
+        wake_ups(settings, own_arn),
+    )
 
 
 @logger.inject_lambda_context(log_event=False)
 @metrics.log_metrics
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, object]:
     """Work through what is due; answers with how far it came, and fails if anything failed."""
-    report = purge(event, context, policy, ports(context.invoked_function_arn))
+    report = purge(event, context, policy, wired(context.invoked_function_arn))
     publish(metrics, report.tally)
     summary = {"shards_finished": report.shards_finished, "shards": SHARDS, "counts": report.tally.as_json()}
     logger.info("purged", extra=summary)

@@ -3,17 +3,17 @@
 from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from shared.failure import CallFailedError
 from shared.policy import Rule
-from shared.purge_due import LEASE, TIME_TO_STOP, WAITS_FOR_BUSY_SHARDS
+from shared.purge_due import BATCH, LEASE, TIME_TO_STOP, WAITS_FOR_BUSY_SHARDS
 from shared.record import SHARDS, Path, RecordRef, View
 from shared.tally import Count
-from shared.timer import LONGEST_BACK_OFF
+from shared.timer import LONGEST_BACK_OFF, Timer
 from tests.builders import (
     LONG_AGO,
     NOW,
@@ -192,21 +192,26 @@ def test_a_shard_that_is_given_back_meanwhile_is_done_at_once() -> None:
 
 
 def test_a_lost_lease_ends_the_work_on_its_shard() -> None:
-    """A run that was asleep for longer than its lease leaves the shard to its new holder."""
-    world = with_due(1)
-    memory = memory_of(world)
+    """A run that was asleep for longer than its lease leaves the rest of the shard to its new holder."""
+    world = memory_world()
+    memory, lost = memory_of(world), 3
+    names = [name for name in (f"S-{n}" for n in range(3000)) if shipment_ref(name).shard == lost][
+        : BATCH + 20
+    ]
+    for name in names:
+        world.business.put(shipment_ref(name), shipment(name))
+        world.take(shipped(name), POLICY)
 
     @dataclass
     class Stolen(MemoryTimers):
-        def ready(self, shard: int, until: datetime, after: str, limit: int) -> Any:
-            timers = super().ready(shard, until, after, limit)
-            if timers and limit > 1:
-                memory.leases[shard] = ("another", NOW + timedelta(hours=1))
-            return timers
+        def remove(self, timers: Collection[Timer]) -> None:
+            super().remove(timers)
+            memory.leases[lost] = ("another", NOW + timedelta(hours=1))
 
     world.timers = Stolen(memory)
     assert world.purge(POLICY).shards_finished == SHARDS - 1
-    assert memory.leases[shipment_ref("S-0").shard][0] == "another"
+    assert (erased(world), len(world.standing())) == (BATCH, 20)
+    assert memory.leases[lost][0] == "another"
 
 
 def test_two_runs_at_once() -> None:
