@@ -20,6 +20,7 @@ CPU_AIM, COLD_START_AIM = 1.4, 1.5
 _OPERATIONS = (
     *("CreateSchedule", "BatchGetItem", "GetItem", "Query"),
     *("UpdateItem", "TransactWriteItems", "BatchWriteItem", "PutItem", "DeleteItem"),
+    "BatchExecuteStatement",
 )
 
 type Row = tuple[str, ...]

@@ -127,6 +127,8 @@ class UnitMeter:
             case "BatchWriteItem":
                 for table, writes in request["RequestItems"].items():
                     yield from ((table, self._key(table, write)) for write in writes)
+            case "BatchExecuteStatement":
+                yield from (_deleted(each["Statement"]) for each in request["Statements"])
             case "TransactWriteItems":
                 for action in request["TransactItems"]:
                     ((_, each),) = action.items()
@@ -149,6 +151,15 @@ class UnitMeter:
         found: Any = self.own.get_item(TableName=table, Key=dict(key), ConsistentRead=True)
         item: Item | None = found.get("Item")
         return item
+
+
+def _deleted(statement: str) -> tuple[str, Item]:
+    """The table and key that a conditional deletion names; a statement costs what the call would."""
+    found = re.fullmatch(r'DELETE FROM "(.+?)" WHERE (.*)', statement)
+    if found is None:
+        raise ValueError("only deletions are known to the meter")
+    values = dict(re.findall(r'"(\w+)" = \'(.*?)\'', found[2]))
+    return found[1], {name: {"S": values[name]} for name in ("shard", "sk")}
 
 
 def _consistent(request: Request) -> bool:

@@ -18,6 +18,8 @@ CLIENT_CONFIG = Config(
     retries={"mode": "standard", "total_max_attempts": 3},  # all in all less than the purge's time to stop
     max_pool_connections=SHARDS,  # a connection for each worker
 )
+WAKE_UP_CONFIG = CLIENT_CONFIG.merge(Config(read_timeout=2))
+"""A wake-up is a hint, so it is not worth as much waiting; a whole batch of events must fit into its time."""
 _TRIES = 6
 _FIRST_PAUSE = 0.05
 

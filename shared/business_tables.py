@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from shared.aws import error_code, failures_of
+from shared.aws import failures_of, tries
 from shared.conditions import count_query, guarded_removal, projection
 from shared.dynamodb import batch_get
 from shared.facts_table import unchanged_facts
@@ -23,6 +23,7 @@ class _Removal(Enum):
     DONE = auto()
     REFUSED = auto()
     NO_PARENT = auto()
+    THROTTLED = auto()
 
 
 class BusinessTables:
@@ -64,23 +65,48 @@ class BusinessTables:
             case _Removal.REFUSED:
                 return ()
             case _Removal.NO_PARENT:
-                # With each path's own existence in its guard, a missing parent is a refused guard.
-                return [
-                    path for path in rule.erase if self._remove(rule, record, view, (path,)) is _Removal.DONE
-                ]
+                return self._erase_path_by_path(rule, record, view)
+            case _Removal.THROTTLED:
+                raise CallFailedError("erase", "Throttled")
+
+    def _erase_path_by_path(self, rule: Rule, record: RecordRef, view: View) -> Collection[Path]:
+        """With each path's own existence in its guard, a missing parent is a refused guard."""
+        removed: list[Path] = []
+        for path in rule.erase:
+            try:
+                if self._remove(rule, record, view, (path,)) is _Removal.DONE:
+                    removed.append(path)
+            except CallFailedError:
+                if not removed:
+                    raise
+                break  # what was acknowledged is not to be forgotten; the rest will be asked for again
+        return removed
 
     def _remove(self, rule: Rule, record: RecordRef, view: View, paths: Collection[Path]) -> _Removal:
         update: Any = {"TableName": self._real_name(record), **guarded_removal(rule, record, view, paths)}
-        try:
-            if view.facts is None:
+        if view.facts is None:
+            return self._update(update)
+        unchanged: Any = unchanged_facts(self._facts_table, record, view.facts)
+        attempts = tries("TransactWriteItems")
+        while (removal := self._transact(update, unchanged)) is _Removal.THROTTLED:
+            next(attempts)  # the SDK does not try a throttled transaction again
+        return removal
+
+    def _update(self, update: Any) -> _Removal:  # noqa: ANN401 -- a request, as botocore's stubs want it
+        with failures_of("UpdateItem"):
+            try:
                 self._client.update_item(**update)
-            else:
-                unchanged: Any = unchanged_facts(self._facts_table, record, view.facts)
-                self._client.transact_write_items(
-                    TransactItems=[{"Update": update}, {"ConditionCheck": unchanged}]
-                )
-        except ClientError as error:
-            return _refusal(error)
+            except ClientError as error:
+                return _refusal(error)
+        return _Removal.DONE
+
+    def _transact(self, update: Any, unchanged: Any) -> _Removal:  # noqa: ANN401 -- as above
+        items: Any = [{"Update": update}, {"ConditionCheck": unchanged}]
+        with failures_of("TransactWriteItems"):
+            try:
+                self._client.transact_write_items(TransactItems=items)
+            except ClientError as error:
+                return _refusal(error)
         return _Removal.DONE
 
     def _real_name(self, record: RecordRef) -> str:
@@ -90,21 +116,26 @@ class BusinessTables:
 
 
 def _refusal(error: ClientError) -> _Removal:
-    """What a failed update means; only the two expected failures are results, all else rises as a failure."""
+    """What a failed update means; only what is expected is a result, all else rises."""
     response: Any = error.response
     reasons = response.get("CancellationReasons") or [response["Error"]]
-    codes = {reason.get("Code") for reason in reasons} - {None, "None"}
+    messages = {reason["Code"]: reason.get("Message", "") for reason in reasons if reason["Code"] != "None"}
+    codes = messages.keys()
     if codes & {"ConditionalCheckFailed", "ConditionalCheckFailedException"}:
         return _Removal.REFUSED
-    if codes <= {"TransactionConflict", "TransactionConflictException"}:
+    if codes and codes <= {"TransactionConflict", "TransactionConflictException"}:
         return _Removal.REFUSED  # somebody else is writing the record: look again
+    if codes and codes <= {"ThrottlingError", "ProvisionedThroughputExceeded"}:
+        return _Removal.THROTTLED
     # The code alone does not tell a missing parent from a request that DynamoDB cannot read.
-    if codes <= {"ValidationException", "ValidationError"} and all(
-        "document path" in reason.get("Message", "") for reason in reasons if reason.get("Code") != "None"
+    if (
+        codes
+        and codes <= {"ValidationException", "ValidationError"}
+        and all(map(_says_no_parent, messages.values()))
     ):
         return _Removal.NO_PARENT
-    raise CallFailedError("erase", _most_telling(codes, error)) from None
+    raise error
 
 
-def _most_telling(codes: set[str | None], error: ClientError) -> str:
-    return next((code for code in sorted(filter(None, codes))), None) or error_code(error)
+def _says_no_parent(message: str) -> bool:
+    return "document path provided in the update expression is invalid" in message

@@ -11,11 +11,13 @@ from typing import Annotated, Self
 from pydantic import BaseModel, BeforeValidator, ConfigDict
 
 from shared.policy import Policy
-from shared.policy_file import read_policy
+from shared.policy_file import PolicyError, read_policy
 
 
 def _named_pairs(text: object) -> object:
-    return dict(pair.split("=", 1) for pair in text.split(",")) if isinstance(text, str) else text
+    if not isinstance(text, str):
+        return text
+    return dict(pair.strip().split("=", 1) for pair in text.split(","))
 
 
 class _Settings(BaseModel):
@@ -61,3 +63,18 @@ class SourceSettings(_Settings):
 def deployed_policy() -> Policy:
     """The policy in the function's artifact."""
     return read_policy(Path(__file__).with_name("policy.toml").read_bytes())
+
+
+def policy_for(settings: TimerSettings) -> Policy:
+    """The policy in the function's artifact, if the settings name a table for each of its rules.
+
+    Raises:
+        PolicyError: they do not; says which rules have no table.
+    """
+    policy = deployed_policy()
+    homeless = [rule for rule in policy.rules if rule.table not in settings.tables]
+    if homeless:
+        raise PolicyError(
+            [f"{rule.id}.table: the stack's BusinessTables do not name it" for rule in homeless]
+        )
+    return policy

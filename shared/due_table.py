@@ -1,12 +1,14 @@
 """Adapter for the Due table: timers in order within their shard, and the leases of the shards."""
 
+import re
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
+from itertools import batched
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from shared.aws import failures_of
-from shared.dynamodb import batch_write
+from shared.aws import failures_of, tries
+from shared.dynamodb import MOST_WRITES, batch_write
 from shared.failure import CallFailedError
 from shared.instants import parse_rfc3339, to_text
 from shared.record import RecordRef
@@ -19,6 +21,9 @@ FORMAT = "1"
 """Version of the rows."""
 _BEFORE_ALL = " "
 _LEASES = "lease"
+_PLAIN = re.compile(r"[0-9A-Za-z:#_.-]*")
+_REMOVED = {"", "ConditionalCheckFailed"}
+"""A timer is gone, or was written again, and stays."""
 
 
 class DueTable:
@@ -56,23 +61,24 @@ class DueTable:
         return [_timer(row) for row in answer["Items"]]
 
     def remove(self, timers: Collection[Timer]) -> None:
-        """As `TimersToWork.remove`."""
-        batch_write(self._client, self._table, [{"DeleteRequest": {"Key": _key(each)}} for each in timers])
+        """As `TimersToWork.remove`: by the stamp that each writing leaves.
 
-    def remove_unchanged(self, timer: Timer) -> None:
-        """As `TimersToWork.remove_unchanged`: by the stamp that each writing leaves."""
-        try:
-            with failures_of("DeleteItem"):
-                self._client.delete_item(
-                    TableName=self._table,
-                    Key=_key(timer),
-                    ConditionExpression="#stamp = :stamp",
-                    ExpressionAttributeNames={"#stamp": "stamp"},
-                    ExpressionAttributeValues={":stamp": {"S": timer.stamp}},
-                )
-        except CallFailedError as error:
-            if error.code != "ConditionalCheckFailedException":
-                raise
+        PartiQL, because it deletes conditionally in batches, for half of what a transaction costs.
+        """
+        for some in batched(timers, MOST_WRITES, strict=False):
+            left: Any = [{"Statement": self._deletion(each)} for each in some]
+            attempts = tries("BatchExecuteStatement")
+            while left:
+                next(attempts)
+                with failures_of("BatchExecuteStatement"):
+                    answers = self._client.batch_execute_statement(Statements=left)["Responses"]
+                codes = [answer.get("Error", {}).get("Code", "") for answer in answers]
+                left = [each for each, code in zip(left, codes, strict=True) if code not in _REMOVED]
+
+    def _deletion(self, timer: Timer) -> str:
+        key = {"shard": _shard(timer.record.shard), "sk": timer.sort_key, "stamp": timer.stamp}
+        condition = " AND ".join(f"\"{name}\" = '{_quotable(value)}'" for name, value in key.items())
+        return f'DELETE FROM "{self._table}" WHERE {condition}'  # noqa: S608 -- quoted, and nothing to escape
 
     def lease(self, shard: int, now: datetime, until: datetime) -> bool:
         """As `TimersToWork.lease`."""
@@ -110,6 +116,13 @@ class DueTable:
         except CallFailedError as error:
             if error.code != "ConditionalCheckFailedException":
                 raise
+
+
+def _quotable(value: str) -> str:
+    """A value that can stand between quotes: digits, letters and `:#_.-` are all that keys are made of."""
+    if not _PLAIN.fullmatch(value):
+        raise ValueError("a timer's key is not made of plain characters")
+    return value
 
 
 def _shard(shard: int) -> str:

@@ -34,13 +34,16 @@ def batch_get(
     """
     for some in batched(keys, MOST_READS, strict=False):
         left: Any = {table: {"Keys": list(some), "ConsistentRead": True, **options}}
-        for _ in tries("BatchGetItem"):
+        attempts = tries("BatchGetItem")
+        while left:
+            next(attempts)
             with failures_of("BatchGetItem"):
                 answer = client.batch_get_item(RequestItems=left)
-            yield from answer["Responses"].get(table, [])
+            items = answer["Responses"].get(table, [])
+            yield from items
             left = answer.get("UnprocessedKeys")
-            if not left:
-                break
+            if items:
+                attempts = tries("BatchGetItem")  # large items come a few at a time: that is progress
 
 
 def batch_write(client: "DynamoDBClient", table: str, requests: Sequence[Mapping[str, Any]]) -> None:

@@ -13,7 +13,11 @@ FORMAT = 1
 
 
 class Outcome(StrEnum):
-    """What the purge found and did."""
+    """What the purge found and did.
+
+    `ERASED`: DynamoDB acknowledged the removal of the fields, of which at least one was there.
+    `ALREADY_ABSENT`: the fields were found absent by a count of zero; by whose hand is unknown.
+    """
 
     ERASED = "erased"
     ALREADY_ABSENT = "already_absent"

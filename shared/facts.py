@@ -32,7 +32,7 @@ class Hold:
     reason_code: str
     case_ref: str
     opened_by: str
-    since: datetime
+    since: datetime | None
     until: datetime | None
     """`None` where what is stored cannot be read: then the hold is in force."""
 

@@ -90,13 +90,18 @@ def _from_row(row: Mapping[str, Any]) -> Facts:
 
 
 def _hold(case_ref: str, row: Mapping[str, Any]) -> Hold:
+    """A hold, as far as it can be read: whatever else is wrong with it, it is a hold."""
     return Hold(
-        reason_code=row["reason_code"]["S"],
+        reason_code=_text(row, "reason_code"),
         case_ref=case_ref,
-        opened_by=row["opened_by"]["S"],
-        since=parse_rfc3339(row["since"]["S"]),
-        until=_readable(row.get("until", {}).get("S", "")),
+        opened_by=_text(row, "opened_by"),
+        since=_readable(_text(row, "since")),
+        until=_readable(_text(row, "until")),
     )
+
+
+def _text(row: Mapping[str, Any], name: str) -> str:
+    return str(row.get(name, {}).get("S", ""))
 
 
 def _readable(text: str) -> datetime | None:

@@ -9,3 +9,8 @@ class CallFailedError(Exception):
         super().__init__(f"{operation}: {code}")
         self.operation = operation
         self.code = code
+
+
+def code_of(error: Exception) -> str:
+    """What to log and to raise of an error: the service's code, or the kind of error; never its message."""
+    return error.code if isinstance(error, CallFailedError) else type(error).__name__

@@ -27,6 +27,10 @@ class LedgerTable:
         self._table = table
         self._tails: dict[int, int] = {}
 
+    def open(self, shard: int) -> None:
+        """As `Ledger.open`."""
+        self._tails[shard] = self._tail(f"{shard:02}")
+
     def append(self, shard: int, entries: Sequence[Entry]) -> None:
         """As `Ledger.append`: each batch by one conditional put, so none is overwritten or kept twice."""
         for batch in _batches(entries):
@@ -35,12 +39,13 @@ class LedgerTable:
     def _append_batch(self, partition: str, shard: int, entries: str) -> None:
         batch = uuid4().hex
         for _ in range(_TRIES):
-            number = self._tails.get(shard, None)
-            number = (self._tail(partition) if number is None else number) + 1
+            if shard not in self._tails:
+                self.open(shard)
+            number = self._tails[shard] + 1
             if self._put(partition, number, batch, entries):
                 self._tails[shard] = number
                 return
-            self._tails.pop(shard, None)  # another run appended: its tail is to be read
+            del self._tails[shard]  # another run appended: its tail is to be read
         raise CallFailedError("append", "Contended")
 
     def _put(self, partition: str, number: int, batch: str, entries: str) -> bool:

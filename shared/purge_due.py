@@ -7,7 +7,7 @@ from itertools import groupby
 from typing import Protocol
 
 from shared.evidence import Entry
-from shared.failure import CallFailedError
+from shared.failure import CallFailedError, code_of
 from shared.look import FactsToRead, look_at
 from shared.policy import Policy, Rule
 from shared.record import SHARDS, RecordRef, View
@@ -19,8 +19,10 @@ from shared.timer import Timer
 
 BATCH = 100
 """Timers worked on together: what one BatchGetItem can look at, and one ledger batch can hold."""
-TIME_TO_STOP = timedelta(seconds=20)
-"""Before the function's time is up: enough for one call with all its retries, and the batch's evidence."""
+TIME_TO_STOP = timedelta(seconds=60)
+"""Before the function's time is up: enough for a slow settling, and for the batch's evidence."""
+POISON = {"ValidationException"}
+"""What a look says of a key that the table cannot read: the others that were asked for with it are sound."""
 LEASE = timedelta(seconds=60)
 WAITS_FOR_BUSY_SHARDS = 4
 WAIT_FOR_BUSY_SHARDS = timedelta(seconds=5)
@@ -33,10 +35,7 @@ class TimersToWork(TimersToPut, Protocol):
         """The shard's timers up to and including this instant, in order, from behind a sort key on."""
 
     def remove(self, timers: Collection[Timer]) -> None:
-        """Remove timers that have done their work."""
-
-    def remove_unchanged(self, timer: Timer) -> None:
-        """Remove a timer unless it was written again since it was read."""
+        """Remove timers, but for those that were written again since they were read."""
 
     def lease(self, shard: int, now: datetime, until: datetime) -> bool:
         """Take or renew this run's lease of a shard, unless another run holds it."""
@@ -47,6 +46,9 @@ class TimersToWork(TimersToPut, Protocol):
 
 class Ledger(Protocol):
     """Append-only evidence."""
+
+    def open(self, shard: int) -> None:
+        """Find the end of a shard's evidence: that it cannot be reached is to be known before erasing."""
 
     def append(self, shard: int, entries: Sequence[Entry]) -> None:
         """Keep a batch of evidence; kept once, however often it is tried."""
@@ -147,12 +149,13 @@ class _Run:
             if not self._ready(shard, after="", limit=1):
                 report.finished = True
             elif self._lease(shard):
+                self.ports.ledger.open(shard)
                 self._work_batches(report)
                 self.ports.timers.release(shard)
             else:
                 report.busy = True
-        except CallFailedError as error:
-            report.failures.append(error.code)
+        except Exception as error:  # noqa: BLE001 -- one shard must not stop the others; it is raised in the end
+            report.failures.append(code_of(error))
         return report
 
     def _work_batches(self, report: ShardReport) -> None:
@@ -173,7 +176,7 @@ class _Run:
         views = self._look(timers)
         settled: list[Settled] = []
         for timer in timers:
-            if self.pace.time_left() < TIME_TO_STOP or self.settling.allowance.spent:
+            if self._time_is_up() or self.settling.allowance.spent:
                 break
             settled.append(self._settle_one(timer, views, tally))
         return settled
@@ -184,33 +187,31 @@ class _Run:
             return rule_removed(timer, self.settling, tally)
         view = views[timer.record]
         if isinstance(view, str):
-            return self._put_off(timer, view)
-        try:
-            return settle(timer, rule, view, self.settling, tally)
-        except CallFailedError as error:
-            return self._put_off(timer, error.code)
-        except Exception as error:  # noqa: BLE001 -- a record nobody foresaw must not stop the others; it is raised at the end
-            return self._put_off(timer, type(error).__name__)
+            return Settled(timer, later=timer.backed_off(self.pace.clock()), failure=view)
+        return settle(timer, rule, view, self.settling, tally)
 
     def _finish(self, report: ShardReport, settled: list[Settled]) -> None:
-        """Evidence first, then later timers and their wake-ups; the old timers go last."""
-        timers = self.ports.timers
+        """Evidence first, then later timers; then the old timers go. Wake-ups are hints, and come last."""
         entries = [entry for each in settled for entry in each.entries]
         if entries:
             self.ports.ledger.append(report.shard, entries)
         moving = [each for each in settled if not each.stands]
         later = [each.later for each in moving if each.later]
         if later:
-            timers.put(later)
-        for each in moving:
-            if each.later and not each.failure:
-                ensure_wake_up(self.ports.wake_ups, each.later.at, self.pace.clock(), report.tally)
-        timers.remove([each.timer for each in moving if each.erased])
-        for each in moving:
-            if not each.erased:
-                timers.remove_unchanged(each.timer)
+            self.ports.timers.put(later)
+        if moving:
+            self.ports.timers.remove([each.timer for each in moving])
         report.failures += [each.failure for each in settled if each.failure]
         report.tally.add(Count.FAILED, sum(bool(each.failure) for each in settled))
+        for timer in later:
+            if self._time_is_up() or not self._ensure_wake_up(timer, report.tally):
+                return
+
+    def _ensure_wake_up(self, timer: Timer, tally: Tally) -> bool:
+        """Have the purge woken for a later timer; one that failed may wait for the recurring purge."""
+        if timer.attempts:
+            return True
+        return ensure_wake_up(self.ports.wake_ups, timer.at, self.pace.clock(), tally)
 
     def _look(self, timers: Sequence[Timer]) -> dict[RecordRef, View | str]:
         """Look at the timers' records, table by table; where a look fails there is its error code instead."""
@@ -224,13 +225,14 @@ class _Run:
     def _look_at_table(self, looks: list[tuple[Rule, RecordRef]]) -> dict[RecordRef, View | str]:
         try:
             return dict(look_at(looks, self.ports.records, self.ports.facts))
-        except CallFailedError as error:
-            if len(looks) == 1:
-                return {looks[0][1]: error.code}
-        one_by_one: dict[RecordRef, View | str] = {}
-        for look in looks:
-            one_by_one |= self._look_at_table([look])
-        return one_by_one
+        except Exception as error:  # noqa: BLE001 -- what one record's row holds must not stop the others
+            code = code_of(error)
+            alone = len(looks) == 1 or (isinstance(error, CallFailedError) and code not in POISON)
+        views: dict[RecordRef, View | str] = {record: code for _, record in looks}
+        for look in () if alone else looks:
+            if not self._time_is_up():
+                views |= self._look_at_table([look])
+        return views
 
     def _rule(self, timer: Timer) -> Rule | None:
         rule = self.settling.policy.rule(timer.rule)
@@ -243,5 +245,5 @@ class _Run:
         now = self.pace.clock()
         return self.ports.timers.lease(shard, now, now + LEASE)
 
-    def _put_off(self, timer: Timer, code: str) -> Settled:
-        return Settled(timer, later=timer.backed_off(self.pace.clock()), failure=code)
+    def _time_is_up(self) -> bool:
+        return self.pace.time_left() < TIME_TO_STOP

@@ -9,12 +9,12 @@ from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
 from shared.aws import CLIENT_CONFIG
 from shared.business_tables import BusinessTables
-from shared.config import EventSettings, deployed_policy
+from shared.config import EventSettings, policy_for
 from shared.dead_letters import DeadLetterQueue
 from shared.deliveries import Deliveries
 from shared.due_table import DueTable
 from shared.facts_table import FactsTable
-from shared.failure import CallFailedError
+from shared.failure import code_of
 from shared.metrics import publish
 from shared.schedule_deletion import Ports
 from shared.tally import Count, Tally
@@ -33,7 +33,7 @@ def deliveries(settings: EventSettings) -> Deliveries:
         DueTable(dynamodb, settings.due_table),
         wake_ups(settings, settings.purge_function_arn),
     )
-    return Deliveries(deployed_policy(), ports, DeadLetterQueue(settings.dead_letter_queue_url), clock)
+    return Deliveries(policy_for(settings), ports, DeadLetterQueue(settings.dead_letter_queue_url), clock)
 
 
 def serve(
@@ -51,7 +51,7 @@ def serve(
             tallies.append(deliveries.take(record.body))
         except Exception as error:
             tallies.append(Tally.of(Count.FAILED))
-            logger.warning("will be tried again", extra=_failure(error))
+            logger.warning("will be tried again", extra={"code": code_of(error)})
             raise
 
     processor = BatchProcessor(EventType.SQS, raise_on_entire_batch_failure=False)
@@ -61,10 +61,3 @@ def serve(
     publish(metrics, tally)
     logger.info("events taken", extra={"counts": tally.as_json()})
     return dict(response)
-
-
-def _failure(error: Exception) -> dict[str, str]:
-    """What failed, by name and code: a message might echo a value."""
-    if isinstance(error, CallFailedError):
-        return {"operation": error.operation, "code": error.code}
-    return {"code": type(error).__name__}

@@ -24,6 +24,8 @@ from shared.record import HOLD_MARK, View, WireValue
 
 SKEW = timedelta(seconds=5)
 """How far the clocks of our functions may differ. Decisions look at `now - SKEW`."""
+LEAD = timedelta(seconds=20)
+"""How far ahead a wake-up is set at least: a schedule in the past would never fire."""
 PLAUSIBLE_AHEAD = DAY
 """An anchor further ahead than this was mistyped or forged."""
 LOOK_AGAIN = DAY
@@ -97,7 +99,7 @@ def due_instant(rule: Rule, view: View, now: datetime) -> datetime | Drop:
     """
     if view.exists and not _matches(rule, view):
         return Drop(Why.NO_MATCH)
-    anchor = _effective_anchor(rule.anchor, view)
+    anchor = _effective_anchor(rule, view)
     if isinstance(anchor, Drop):
         return anchor
     if not rule.not_before <= anchor <= add(now, PLAUSIBLE_AHEAD):
@@ -106,8 +108,8 @@ def due_instant(rule: Rule, view: View, now: datetime) -> datetime | Drop:
 
 
 def wake_up_minute(at: datetime, now: datetime) -> datetime:
-    """The minute whose wake-up serves a timer at `at`: ahead, and late enough for the purge to be certain."""
-    return ceil(add(max(at, now), SKEW), MINUTE)
+    """The minute whose wake-up serves a timer: late enough for the purge to be certain, and well ahead."""
+    return min(ceil(max(add(at, SKEW), add(now, LEAD)), MINUTE), LAST.replace(second=0, microsecond=0))
 
 
 def _matches(rule: Rule, view: View) -> bool:
@@ -120,11 +122,12 @@ def _same(found: WireValue | None, wanted: WireValue) -> bool:
     return found == wanted
 
 
-def _effective_anchor(anchor: Anchor, view: View) -> datetime | Drop:
+def _effective_anchor(rule: Rule, view: View) -> datetime | Drop:
     """The record's own anchor, if it has one, wins outright; facts count only where it has none."""
+    anchor = rule.anchor
     own = view.value(anchor.attribute) if anchor.attribute else None
     if own is None:
-        return _merged(anchor, view.facts or Facts())
+        return _merged(anchor, view.facts or Facts(), rule.not_before)
     try:
         return parse(_anchor_text(own, anchor.format), anchor.format, anchor.zone)
     except UnreadableInstantError:
@@ -140,14 +143,16 @@ def _anchor_text(value: WireValue, anchor_format: AnchorFormat) -> str:
     return text
 
 
-def _merged(anchor: Anchor, facts: Facts) -> datetime | Drop:
+def _merged(anchor: Anchor, facts: Facts, not_before: datetime) -> datetime | Drop:
     """Of all instants after the last cancel, the one that counts; a tie with the cancel is cancelled."""
     told = facts.of(anchor.fact)
     cancelled_until = max(facts.of(anchor.cancel), default=None)
     standing = {each for each in told if cancelled_until is None or each > cancelled_until}
     if not standing:
         return Drop(Why.CANCELLED if cancelled_until else Why.NO_ANCHOR)
-    return max(standing) if anchor.merge is Merge.LATEST else min(standing)
+    # One absurd date that somebody sent must not keep a contact's fields for ever: it counts only if alone.
+    plausible = {each for each in standing if each >= not_before} or standing
+    return max(plausible) if anchor.merge is Merge.LATEST else min(plausible)
 
 
 def _end_of_retention(rule: Rule, anchor: datetime) -> datetime:

@@ -65,6 +65,8 @@ def schedule_deletion(told: Told, policy: Policy, ports: Ports, now: datetime) -
     """
     tally = Tally()
     looks = [(rule, told.record(rule)) for rule in policy.triggered_by(told.trigger)]
+    if not looks:
+        tally.add(Count.NO_RULE)
     for rule, record in looks:
         view = look_at([(rule, record)], ports.records, ports.facts)[record]
         if not view.exists:
@@ -82,12 +84,14 @@ def schedule_deletion(told: Told, policy: Policy, ports: Ports, now: datetime) -
     return tally
 
 
-def ensure_wake_up(wake_ups: WakeUps, at: datetime, now: datetime, tally: Tally) -> None:
-    """Have the purge woken for a timer. If that fails, the timer stands and the recurring purge serves it."""
+def ensure_wake_up(wake_ups: WakeUps, at: datetime, now: datetime, tally: Tally) -> bool:
+    """Have the purge woken for a timer; if that fails, the timer stands and the recurring purge serves it."""
     try:
         wake_ups.ensure(wake_up_minute(at, now))
     except CallFailedError:
         tally.add(Count.WAKE_UP_FAILED)
+        return False
+    return True
 
 
 def _only_told(told: Told, rule: Rule, view: View) -> bool:

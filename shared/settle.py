@@ -7,15 +7,18 @@ from threading import Lock
 from typing import Protocol
 
 from shared.evidence import Entry, Outcome
+from shared.failure import code_of
 from shared.look import FactsToRead, RecordsToLookAt, look_at
 from shared.policy import Policy, Rule
 from shared.record import Path, RecordRef, View
-from shared.retention import Erase, Wait, Why, decide
+from shared.retention import Drop, Erase, Wait, Why, decide
 from shared.tally import Count, Tally
 from shared.timer import Timer
 
 TRIES = 3
 """How often a refused erase looks and decides again before the timer is put off."""
+TRIES_OF_UNKNOWN_RULES = 6
+"""How often a timer of an unknown rule is put off before it is dropped: three quarters of an hour in all."""
 
 
 class RecordsToErase(RecordsToLookAt, Protocol):
@@ -25,7 +28,7 @@ class RecordsToErase(RecordsToLookAt, Protocol):
         """Remove the rule's fields, guarded by "what the view saw is still so".
 
         Returns the paths that DynamoDB acknowledged as removed: all of them, none if the guard refused, or
-        some where a path's parent is missing.
+        some where a path's parent is missing, or where a failure came between two paths.
         """
 
     def has_personal_fields(self, rule: Rule, record: RecordRef) -> bool:
@@ -47,12 +50,17 @@ class Allowance:
     def take(self) -> bool:
         """Take one, if there is one."""
         with self._lock:
-            if self.left is None:
-                return True
-            if self.left == 0:
+            if self.spent:
                 return False
-            self.left -= 1
+            if self.left is not None:
+                self.left -= 1
             return True
+
+    def give_back(self) -> None:
+        """Nothing was erased after all."""
+        with self._lock:
+            if self.left is not None:
+                self.left += 1
 
 
 @dataclass(frozen=True)
@@ -77,14 +85,12 @@ class Settled:
     failure: str = ""
     stands: bool = False
 
-    @property
-    def erased(self) -> bool:
-        """Whether the timer has done its work."""
-        return self.later is None and any(entry.outcome is Outcome.ERASED for entry in self.entries)
-
 
 def settle(timer: Timer, rule: Rule, view: View, settling: Settling, tally: Tally) -> Settled:
     """Decide about one timer's record, and carry it out.
+
+    Never raises: a record that cannot be worked, for whatever reason, must not stop the others. Its timer is
+    put off, and the failure's code is in the result.
 
     Args:
         timer: a timer that is ready.
@@ -92,16 +98,38 @@ def settle(timer: Timer, rule: Rule, view: View, settling: Settling, tally: Tall
         view: what a look just saw.
         settling: what to work on.
         tally: where it is counted.
-
-    Raises:
-        CallFailedError: a call failed; the timer is to be put off.
     """
-    return _Case(timer, rule, settling, tally).settle(view)
+    case = _Case(timer, rule, settling, tally)
+    try:
+        return case.settle(view)
+    except Exception as error:  # noqa: BLE001 -- as the docstring says; the run raises it in the end
+        return case.put_off(code_of(error))
 
 
 def rule_removed(timer: Timer, settling: Settling, tally: Tally) -> Settled:
-    """Settle a timer whose rule is gone from the policy, or is no longer about its record."""
-    return _Case(timer, None, settling, tally).drop(Why.RULE_REMOVED)
+    """Settle a timer whose rule is gone from the policy, or is no longer about its record.
+
+    It is put off a few times first: while a new version is deployed, function by function, an old purge may
+    meet the timers of a rule that it does not know yet.
+    """
+    now = settling.clock()
+    if timer.attempts < TRIES_OF_UNKNOWN_RULES:
+        tally.add(Count.WAITING)
+        return Settled(timer, later=timer.backed_off(now))
+    tally.drop(Why.RULE_REMOVED)
+    entry = Entry(
+        record=timer.record.text,
+        rule=timer.rule,
+        clause="",
+        due=timer.due,
+        at=now,
+        fields=(),
+        outcome=Outcome.DROPPED,
+        reason=Why.RULE_REMOVED.value,
+        cause=settling.cause,
+        policy=settling.policy.digest,
+    )
+    return Settled(timer, (entry,))
 
 
 @dataclass(frozen=True)
@@ -109,82 +137,101 @@ class _Case:
     """One timer, while it is being settled. `removed` is what DynamoDB acknowledged so far."""
 
     timer: Timer
-    rule: Rule | None
+    rule: Rule
     settling: Settling
     tally: Tally
     removed: set[Path] = field(default_factory=set)
 
     def settle(self, view: View) -> Settled:
-        rule = self.rule
-        if rule is None:
-            return self.drop(Why.RULE_REMOVED)
+        """Erase, wait or drop; if the guard refuses, look and decide again a few times."""
+        decision = self._decide(view)
         for _ in range(TRIES):
-            decision = decide(rule, view, self.settling.clock())
-            if not isinstance(decision, Erase):
-                return self._wait(decision) if isinstance(decision, Wait) else self.drop(decision.why)
-            if not self.settling.allowance.take():
-                return Settled(self.timer, self._evidence_so_far(), stands=True)
-            self.removed.update(self.settling.records.erase(rule, self.timer.record, view))
-            if self.removed.issuperset(rule.erase):
+            if isinstance(decision, Wait):
+                return self._wait(decision)
+            if isinstance(decision, Drop):
+                return self._drop(decision.why)
+            if not self._erase(view):
+                return self._end(stands=True)
+            if self.removed.issuperset(self.rule.erase):
                 return self._erased(decision)
             # Refused, or a field's parent is missing: the truth has changed, or was never there.
-            view = look_at([(rule, self.timer.record)], self.settling.records, self.settling.facts)[
+            view = look_at([(self.rule, self.timer.record)], self.settling.records, self.settling.facts)[
                 self.timer.record
             ]
-            still_due = isinstance(decide(rule, view, self.settling.clock()), Erase)
-            if still_due and not self._has_personal_fields(rule):
+            decision = self._decide(view)
+            if isinstance(decision, Erase) and not self._has_personal_fields():
                 return self._erased(decision)
-        later = self.timer.backed_off(self.settling.clock())
-        return Settled(self.timer, self._evidence_so_far(), later, failure="Contended")
+        return self.put_off("Contended")
+
+    def put_off(self, code: str) -> Settled:
+        """Try again later, with the due instant kept."""
+        return self._end(later=self.timer.backed_off(self.settling.clock()), failure=code)
+
+    def _decide(self, view: View) -> Erase | Wait | Drop:
+        return decide(self.rule, view, self.settling.clock())
+
+    def _erase(self, view: View) -> bool:
+        """Erase what the guard lets; False if the run may erase no more."""
+        allowance = self.settling.allowance
+        if not allowance.take():
+            return False
+        removed = self.settling.records.erase(self.rule, self.timer.record, view)
+        if not removed:
+            allowance.give_back()
+        self.removed.update(removed)
+        return True
+
+    def _has_personal_fields(self) -> bool:
+        return self.settling.records.has_personal_fields(self.rule, self.timer.record)
+
+    def _erased(self, decision: Erase) -> Settled:
+        """End with nothing left to erase; what was not there to be removed, others removed."""
+        rest = tuple(path for path in self.rule.erase if path not in self.removed)
+        absent = [self._entry(Outcome.ALREADY_ABSENT, rest, due=decision.due)] if rest else []
+        if self.removed:
+            held_until = self.timer.at if not self.timer.attempts else decision.due
+            late = self.settling.clock() - max(decision.due, held_until)
+            self.tally.seconds_to_erase.append(late.total_seconds())
+        else:
+            self.tally.add(Count.ALREADY_ABSENT)
+        return self._end(*absent, due=decision.due)
 
     def _wait(self, decision: Wait) -> Settled:
         held = decision.why is Why.HELD
         self.tally.add(Count.HELD if held else Count.WAITING)
         later = self.timer.moved(decision.until, due=self.timer.due if held else decision.until)
         stands = later.sort_key == self.timer.sort_key
-        return Settled(self.timer, self._evidence_so_far(), None if stands else later, stands=stands)
+        return self._end(later=None if stands else later, stands=stands)
 
-    def drop(self, why: Why) -> Settled:
-        """End without erasing, with evidence of the reason."""
-        match why:
-            case Why.RECORD_ABSENT:
-                self.tally.add(Count.RECORD_ABSENT)
-                entry = self._entry(Outcome.RECORD_ABSENT)
-            case Why.OBSERVED:
-                entry = self._observed()
-            case _:
-                self.tally.drop(why)
-                entry = self._entry(Outcome.DROPPED, reason=why.value)
-        return Settled(self.timer, (*self._evidence_so_far(), entry))
+    def _drop(self, why: Why) -> Settled:
+        if why is Why.OBSERVED:
+            return self._end(self._observed())
+        if why is Why.RECORD_ABSENT:
+            self.tally.add(Count.RECORD_ABSENT)
+            return self._end(self._entry(Outcome.RECORD_ABSENT))
+        self.tally.drop(why)
+        return self._end(self._entry(Outcome.DROPPED, reason=why.value))
 
     def _observed(self) -> Entry:
         """A rule that only observes reports what it would have erased."""
-        if self.rule and not self._has_personal_fields(self.rule):
-            self.tally.add(Count.ALREADY_ABSENT)
-            return self._entry(Outcome.ALREADY_ABSENT, self.rule.erase)
-        self.tally.add(Count.OBSERVED)
-        return self._entry(Outcome.OBSERVED, self.rule.erase if self.rule else ())
+        present = self._has_personal_fields()
+        self.tally.add(Count.OBSERVED if present else Count.ALREADY_ABSENT)
+        return self._entry(Outcome.OBSERVED if present else Outcome.ALREADY_ABSENT, self.rule.erase)
 
-    def _erased(self, decision: Erase) -> Settled:
-        """End with nothing left to erase; where nothing was there to be removed, the cause is unknown."""
-        if not self.removed:
-            self.tally.add(Count.ALREADY_ABSENT)
-            entry = self._entry(
-                Outcome.ALREADY_ABSENT, self.rule.erase if self.rule else (), due=decision.due
-            )
-            return Settled(self.timer, (entry,))
-        self.tally.seconds_to_erase.append((self.settling.clock() - decision.due).total_seconds())
-        return Settled(self.timer, self._evidence_so_far(decision.due))
-
-    def _evidence_so_far(self, due: datetime | None = None) -> tuple[Entry, ...]:
-        """Evidence of what DynamoDB acknowledged as removed, even if the decision changed on the way."""
-        if not self.removed:
-            return ()
-        self.tally.add(Count.ERASED)
-        return (self._entry(Outcome.ERASED, tuple(sorted(self.removed)), due=due),)
-
-    def _has_personal_fields(self, rule: Rule) -> bool:
-        return self.settling.records.has_personal_fields(rule, self.timer.record)
+    def _end(
+        self,
+        *entries: Entry,
+        later: Timer | None = None,
+        failure: str = "",
+        stands: bool = False,
+        due: datetime | None = None,
+    ) -> Settled:
+        """What became of the timer, with evidence of all that was removed on the way."""
+        if self.removed:
+            self.tally.add(Count.ERASED)
+            erased = self._entry(Outcome.ERASED, tuple(sorted(self.removed)), due=due)
+            entries = (erased, *entries)
+        return Settled(self.timer, entries, later, failure, stands)
 
     def _entry(
         self,
@@ -196,8 +243,8 @@ class _Case:
     ) -> Entry:
         return Entry(
             record=self.timer.record.text,
-            rule=self.timer.rule,
-            clause=self.rule.clause if self.rule else "",
+            rule=self.rule.id,
+            clause=self.rule.clause,
             due=due or self.timer.due,
             at=self.settling.clock(),
             fields=fields,

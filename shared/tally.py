@@ -15,6 +15,7 @@ class Count(StrEnum):
     PURGES = "Purges"
     FACTS = "Facts"
     TIMERS = "Timers"
+    NO_RULE = "NoRule"
     UNKNOWN_RECORD = "UnknownRecord"
     ERASED = "Erased"
     ALREADY_ABSENT = "AlreadyAbsent"

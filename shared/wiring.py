@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import boto3
 
-from shared.aws import CLIENT_CONFIG
+from shared.aws import WAKE_UP_CONFIG
 from shared.config import TimerSettings
 from shared.scheduler import SchedulerWakeUps
 
@@ -17,7 +17,7 @@ def clock() -> datetime:
 def wake_ups(settings: TimerSettings, purge_function_arn: str) -> SchedulerWakeUps:
     """The stack's schedule group, as the alarm clock of the purge."""
     return SchedulerWakeUps(
-        boto3.client("scheduler", config=CLIENT_CONFIG),
+        boto3.client("scheduler", config=WAKE_UP_CONFIG),
         group=settings.wake_up_group,
         role_arn=settings.wake_up_role_arn,
         purge_function_arn=purge_function_arn,

@@ -106,13 +106,10 @@ class MemoryTimers:
     def remove(self, timers: Collection[Timer]) -> None:
         with self.memory.lock:
             for timer in timers:
-                self.memory.timers.pop((timer.record.shard, timer.sort_key), None)
-
-    def remove_unchanged(self, timer: Timer) -> None:
-        with self.memory.lock:
-            there = self.memory.timers.get((timer.record.shard, timer.sort_key))
-            if there is not None and there.stamp == timer.stamp:
-                self.remove([timer])
+                key = timer.record.shard, timer.sort_key
+                there = self.memory.timers.get(key)
+                if there is not None and there.stamp == timer.stamp:
+                    del self.memory.timers[key]
 
     def lease(self, shard: int, now: datetime, until: datetime) -> bool:
         with self.memory.lock:
@@ -133,6 +130,9 @@ class MemoryLedger:
     """The ledger."""
 
     memory: Memory
+
+    def open(self, shard: int) -> None:
+        pass
 
     def append(self, shard: int, entries: Sequence[Entry]) -> None:
         with self.memory.lock:

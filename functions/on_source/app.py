@@ -10,6 +10,7 @@ from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from shared.aws import CLIENT_CONFIG
 from shared.bus import EventBridgeBus
 from shared.config import SourceSettings
 from shared.failure import CallFailedError
@@ -27,7 +28,7 @@ type Count = Callable[[str, int, dict[str, str]], None]
 def wired() -> tuple[tuple[Source, ...], EventBus]:
     """The entries and the bus, made once for each execution environment."""
     bus_name = SourceSettings.from_environment().event_bus_name
-    return shipped_sources(), EventBridgeBus(boto3.client("events"), bus_name)
+    return shipped_sources(), EventBridgeBus(boto3.client("events", config=CLIENT_CONFIG), bus_name)
 
 
 # False, not the default: an environment variable could turn the default into logging every payload.

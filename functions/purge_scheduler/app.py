@@ -12,7 +12,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from shared.aws import CLIENT_CONFIG
 from shared.business_tables import BusinessTables
-from shared.config import PurgeSettings, deployed_policy
+from shared.config import PurgeSettings, policy_for
 from shared.due_table import DueTable
 from shared.facts_table import FactsTable
 from shared.ledger_table import LedgerTable
@@ -24,8 +24,8 @@ from shared.wiring import clock, wake_ups
 
 logger = Logger()
 metrics = Metrics()
-policy = deployed_policy()
 settings = PurgeSettings.from_environment()
+policy = policy_for(settings)
 dynamodb = boto3.client("dynamodb", config=CLIENT_CONFIG)
 
 

@@ -14,8 +14,8 @@ type MakeWorld = Callable[[Iterable[TableSpec]], World]
 
 @pytest.fixture(scope="session")
 def local_stack() -> Iterator[Stack]:
-    """The local stack, with nothing deployed."""
-    with running() as stack:
+    """The local stack, with nothing deployed, and with a scheduler that does not wake up meanwhile."""
+    with running(tick_seconds=3600) as stack:
         yield stack
 
 

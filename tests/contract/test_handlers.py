@@ -17,6 +17,7 @@ from moto import mock_aws
 
 from lapse.demo_records import Maker
 from shared.failure import CallFailedError
+from shared.policy_file import PolicyError
 from tests.builders import (
     LONG_AGO,
     NOW,
@@ -197,6 +198,15 @@ def test_a_setting_that_is_missing_fails_at_the_cold_start(
         deployment.handler("on_shipment")
     assert deployment.queue not in str(raised.value)
     assert os.environ["FACTS_TABLE"] not in str(raised.value)
+
+
+def test_a_rule_without_a_table_fails_at_the_cold_start(
+    deployment: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each rule's table must be among the settings, or each of its events would fail, one by one."""
+    monkeypatch.setenv("TABLES", "Shipments=a, Parcels=b")
+    with pytest.raises(PolicyError, match="^leaver-contact.table: "):
+        deployment.handler("purge_scheduler")
 
 
 def test_nothing_personal_is_logged(deployment: Deployment, capsys: pytest.CaptureFixture[str]) -> None:

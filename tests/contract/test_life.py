@@ -7,6 +7,7 @@ import pytest
 
 from shared.policy import Mode
 from shared.record import RecordRef
+from shared.settle import TRIES_OF_UNKNOWN_RULES
 from shared.tally import Count
 from tests.builders import (
     LONG_AGO,
@@ -272,15 +273,29 @@ def test_a_date_corrected_to_later(world: World) -> None:
 
 
 def test_a_rule_that_was_removed_or_moved_drops_its_timers(world: World) -> None:
-    """A timer outlives its rule only as evidence."""
+    """A timer outlives its rule only as evidence, once no function can be of an older version any more."""
+    world.business.put(shipment_ref(), shipment())
+    for number, other in enumerate([policy(leaver_rule()), policy(delivery_rule(table="Parcels"))], 1):
+        world.take(shipped(), POLICY)
+        world.purge(other)
+        assert len(outcomes(world)) == number - 1
+        for _ in range(TRIES_OF_UNKNOWN_RULES):
+            world.now += timedelta(minutes=16)
+            world.purge(other)
+        assert shipment_of(world) == shipment()
+        assert outcomes(world) == [("dropped", "rule_removed")] * number
+        assert world.standing() == []
+
+
+def test_a_rule_that_a_purge_does_not_know_yet(world: World) -> None:
+    """While a new version is deployed, an old purge leaves the timers of a new rule to the new one."""
     world.business.put(shipment_ref(), shipment())
     world.take(shipped(), POLICY)
     world.purge(policy(leaver_rule()))
-    assert outcomes(world) == [("dropped", "rule_removed")]
-    world.take(shipped(), POLICY)
-    world.purge(policy(delivery_rule(table="Parcels")))
-    assert shipment_of(world) == shipment()
-    assert outcomes(world) == [("dropped", "rule_removed")] * 2
+    world.now += timedelta(minutes=16)
+    world.purge(POLICY)
+    assert shipment_of(world) == ERASED_SHIPMENT
+    assert outcomes(world) == [("erased", "")]
 
 
 SINGLE_TABLE = rules_from("""

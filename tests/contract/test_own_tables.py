@@ -73,20 +73,20 @@ def test_equal_timers_are_one(world: World) -> None:
 
 def test_a_timer_that_was_written_again_stays(world: World) -> None:
     """What was read is removed only if nobody wrote the same timer meanwhile: it may mean something new."""
+    world.timers.put([timer(NOW), timer(NOW - SECOND)])
+    read = world.timers.ready(SHARD, NOW, "", 10)
     world.timers.put([timer(NOW)])
-    (read,) = world.timers.ready(SHARD, NOW, "", 10)
-    world.timers.put([timer(NOW)])
-    world.timers.remove_unchanged(read)
-    assert len(world.standing()) == 1
-    world.timers.remove_unchanged(world.timers.ready(SHARD, NOW, "", 10)[0])
+    world.timers.remove(read)
+    assert [each.at for each in world.standing()] == [NOW]
+    world.timers.remove(world.timers.ready(SHARD, NOW, "", 10))
     assert world.standing() == []
-    world.timers.remove_unchanged(read)
 
 
 def test_many_timers_are_removed(world: World) -> None:
     """More timers than one call takes are removed, and removing them again is harmless."""
-    timers = [timer(NOW - timedelta(seconds=number)) for number in range(60)]
-    world.timers.put(timers)
+    world.timers.put([timer(NOW - timedelta(seconds=number)) for number in range(60)])
+    timers = world.timers.ready(SHARD, NOW, "", 100)
+    assert len(timers) == 60
     world.timers.remove(timers)
     world.timers.remove(timers)
     assert world.standing() == []

@@ -95,6 +95,11 @@ def dynamodb_requests(operation: str, parameters: Parameters, reading: Reading) 
             for table, inner in parameters["RequestItems"].items():
                 given = inner if operation == "BatchGetItem" else {"Writes": inner}
                 yield _on_table(operation, table, given, reading)
+        case "BatchExecuteStatement":
+            for each in parameters["Statements"]:
+                (table,) = re.findall(r'^DELETE FROM "(.+?)" WHERE ', each["Statement"])
+                arn = f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/{table}"
+                yield Request("dynamodb:PartiQLDelete", arn)
         case "TransactWriteItems":
             for item in parameters["TransactItems"]:
                 ((kind, inner),) = item.items()

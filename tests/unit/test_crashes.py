@@ -139,8 +139,15 @@ def crash_points(calls: list[str]) -> list[Any]:
 
 def test_every_port_call_is_met() -> None:
     """The cases below pass through each call that the use cases can make."""
-    purging = {"records.look", "records.erase", "records.has_personal_fields", "facts.read", "ledger.append"}
-    timing = {f"timers.{name}" for name in ("ready", "lease", "release", "put", "remove", "remove_unchanged")}
+    purging = {
+        "records.look",
+        "records.erase",
+        "records.has_personal_fields",
+        "facts.read",
+        "ledger.open",
+        "ledger.append",
+    }
+    timing = {f"timers.{name}" for name in ("ready", "lease", "release", "put", "remove")}
     assert set(PURGE_CALLS) == purging | timing | {"wake_ups.ensure"}
     assert set(EVENT_CALLS) == {"records.look", "facts.read", "facts.tell", "timers.put", "wake_ups.ensure"}
 

@@ -312,9 +312,9 @@ def test_an_event_that_sets_the_same_timer_again_is_not_lost() -> None:
 
     @dataclass
     class Meanwhile(MemoryTimers):
-        def remove_unchanged(self, timer: Any) -> None:
+        def remove(self, timers: Collection[Timer]) -> None:
             world.take(shipped("S-0"), POLICY)
-            super().remove_unchanged(timer)
+            super().remove(timers)
 
     world.timers = Meanwhile(memory_of(world))
     world.purge(POLICY)
