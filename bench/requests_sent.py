@@ -117,27 +117,22 @@ class UnitMeter:
         return query_units(answer["Items"], consistent=_consistent(request))
 
     def _touched(self, operation: str, request: Request) -> Iterator[tuple[str, Item]]:
-        """The table and key of each item that a request names."""
+        """The table and key of each item that a request names; a query names none."""
         match operation:
-            case "Query":
-                return
-            case "BatchGetItem":
+            case "BatchGetItem" | "BatchWriteItem":
                 for table, wanted in request["RequestItems"].items():
-                    yield from ((table, key) for key in wanted["Keys"])
-            case "BatchWriteItem":
-                for table, writes in request["RequestItems"].items():
-                    yield from ((table, self._key(table, write)) for write in writes)
+                    keys = wanted["Keys"] if "Keys" in wanted else [self._key(table, each) for each in wanted]
+                    yield from ((table, key) for key in keys)
             case "BatchExecuteStatement":
                 yield from (_deleted(each["Statement"]) for each in request["Statements"])
             case "TransactWriteItems":
-                for action in request["TransactItems"]:
-                    ((_, each),) = action.items()
-                    yield each["TableName"], each["Key"]
+                actions = [each for action in request["TransactItems"] for each in action.values()]
+                yield from ((each["TableName"], each["Key"]) for each in actions)
             case "PutItem":
                 yield request["TableName"], self._key(request["TableName"], {"PutRequest": request})
             case "GetItem" | "UpdateItem" | "DeleteItem":
                 yield request["TableName"], request["Key"]
-            case _:
+            case unknown if unknown != "Query":
                 raise ValueError(f"{operation} is not known to the meter")
 
     def _key(self, table: str, write: Mapping[str, Any]) -> Item:

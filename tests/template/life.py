@@ -18,6 +18,7 @@ import boto3
 from moto import mock_aws
 
 from lapse import project
+from shared.ledger_table import LedgerTable
 from tests.builders import contact, event, shipment, to_wire_text
 from tests.template.calls import Call, record_calls
 from tests.template.translated import REGION, Deployment
@@ -86,11 +87,21 @@ def _happenings(stack: Deployment, invoke: Invoke) -> None:
     business.put_item(TableName=shipments, Item=shipment("not there yet", shipped_at=None))
     invoke("PurgeFunction", {"v": 1, "cause": "recurring"})
 
-    for batch in business.scan(TableName=ledger)["Items"]:  # another run has appended meanwhile
-        following = {"N": str(int(batch["seq"]["N"]) + 1)}
-        business.put_item(TableName=ledger, Item={**batch, "seq": following, "batch": {"S": "another"}})
+    open_ledger = LedgerTable.open
+    shards: set[int] = set()
+
+    def overtaken(opened: LedgerTable, shard: int) -> None:
+        """Another run appends just after this one has found the end."""
+        open_ledger(opened, shard)
+        if shard in shards:
+            return
+        shards.add(shard)
+        following = {"shard": {"S": f"{shard:02}"}, "seq": {"N": str(opened._tails[shard] + 1)}}
+        business.put_item(TableName=ledger, Item={**following, "batch": {"S": "another"}})
+
     invoke("OnShipmentFunction", _queued(_shipped("due")))
-    invoke("PurgeFunction", {"v": 1, "cause": "recurring"})
+    with patch.object(LedgerTable, "open", overtaken):
+        invoke("PurgeFunction", {"v": 1, "cause": "recurring"})
 
     for name in ("shopify-order-fulfilled", "okta-user-deactivated"):
         invoke("OnSourceFunction", _foreign(name))
