@@ -35,7 +35,7 @@ EVERYTHING: dict[str, Any] = {
     "nested": {
         "M": {"list": {"L": [{"M": {"email": {"S": "kept@example.org"}}}, {"NULL": True}, {"BOOL": False}]}}
     },
-    "filler": {"S": "ü" * 1000},
+    "filler": {"S": "ü" * 1300},
 }
 
 

@@ -1,0 +1,233 @@
+"""What the emulators never do: unprocessed keys, throttled transactions, odd answers, lost answers."""
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError, ReadTimeoutError
+
+from shared import aws
+from shared.business_tables import BusinessTables
+from shared.dynamodb import batch_get, batch_write
+from shared.evidence import Entry, Outcome
+from shared.facts import Facts
+from shared.failure import CallFailedError
+from shared.ledger_table import LedgerTable
+from shared.record import Path, View, WireValue
+from shared.scheduler import SchedulerWakeUps
+from tests.builders import LONG_AGO, delivery_rule, shipment_ref, to_wire_text
+
+RULE = delivery_rule(erase=(("email",), ("delivery", "phone")))
+SEEN: dict[Path, WireValue] = {("drop_ship",): {"BOOL": True}, ("shipped_at",): {"S": to_wire_text(LONG_AGO)}}
+PLAIN = View(exists=True, attributes=SEEN, facts=None)
+WITH_FACTS = View(exists=True, attributes=SEEN, facts=Facts(version=3))
+NO_PARENT = "The document path provided in the update expression is invalid for update"
+
+
+class Client:
+    """Answers each call by the next of its answers; an exception is raised."""
+
+    def __init__(self, *answers: Any) -> None:
+        self.answers: Iterator[Any] = iter(answers)
+        self.calls: list[dict[str, Any]] = []
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        def call(**parameters: Any) -> Any:
+            self.calls.append({"operation": name, **parameters})
+            answer = next(self.answers)
+            if isinstance(answer, Exception):
+                raise answer
+            return answer
+
+        return call
+
+
+@pytest.fixture(autouse=True)
+def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The pauses between tries, which take no time here."""
+    taken: list[float] = []
+    monkeypatch.setattr(aws, "sleep", taken.append)
+    return taken
+
+
+def failing(code: str, message: str = "canary", **more: Any) -> ClientError:
+    response: Any = {"Error": {"Code": code, "Message": message}, **more}
+    return ClientError(response, "Operation")
+
+
+def cancelled(*codes: str, message: str = "canary") -> ClientError:
+    reasons = [{"Code": code} | ({"Message": message} if code != "None" else {}) for code in codes]
+    return failing("TransactionCanceledException", CancellationReasons=reasons)
+
+
+def keys(*numbers: int) -> list[dict[str, Any]]:
+    return [{"id": {"N": str(number)}} for number in numbers]
+
+
+def tables(*answers: Any) -> tuple[BusinessTables, Client]:
+    client: Any = Client(*answers)
+    return BusinessTables(client, {"Shipments": "real"}, "facts"), client
+
+
+def test_unprocessed_keys_are_asked_for_again(pauses: list[float]) -> None:
+    """Whatever DynamoDB leaves out of a batch is read by the next call, after a pause."""
+    left = {"t": {"Keys": keys(2, 3)}}
+    client: Any = Client(
+        {"Responses": {"t": keys(1)}, "UnprocessedKeys": left},
+        {"Responses": {"t": []}, "UnprocessedKeys": left},
+        {"Responses": {"t": keys(2, 3)}, "UnprocessedKeys": {}},
+    )
+    assert list(batch_get(client, "t", keys(1, 2, 3))) == keys(1, 2, 3)
+    assert [call["RequestItems"] for call in client.calls[1:]] == [left, left]
+    assert len(pauses) == 1
+
+
+def test_large_items_come_a_few_at_a_time() -> None:
+    """As long as each call brings something, there is no limit to their number."""
+    answers = [{"Responses": {"t": keys(n)}, "UnprocessedKeys": {"t": {"Keys": keys(99)}}} for n in range(40)]
+    client: Any = Client(*answers, {"Responses": {"t": keys(99)}})
+    assert len(list(batch_get(client, "t", keys(*range(41))))) == 41
+
+
+def test_keys_that_stay_unprocessed_are_a_failure() -> None:
+    """It gives up in the end, and says so."""
+    never = {"Responses": {}, "UnprocessedKeys": {"t": {"Keys": keys(1)}}}
+    client: Any = Client(*[never] * 20)
+    with pytest.raises(CallFailedError, match="BatchGetItem: Unprocessed"):
+        list(batch_get(client, "t", keys(1)))
+
+
+def test_unprocessed_items_are_written_again() -> None:
+    """The same for writes."""
+    writes: Any = [{"DeleteRequest": {"Key": key}} for key in keys(1, 2)]
+    client: Any = Client({"UnprocessedItems": {"t": writes[1:]}}, {"UnprocessedItems": {}})
+    batch_write(client, "t", writes)
+    assert client.calls[1]["RequestItems"] == {"t": writes[1:]}
+    never: Any = Client(*[{"UnprocessedItems": {"t": writes}}] * 20)
+    with pytest.raises(CallFailedError, match="BatchWriteItem: Unprocessed"):
+        batch_write(never, "t", writes)
+
+
+def test_a_missing_parent_is_erased_path_by_path() -> None:
+    """DynamoDB refuses the whole update then: each path is removed by itself, under its own guard."""
+    for view, refused in (
+        (PLAIN, failing("ValidationException", NO_PARENT)),
+        (WITH_FACTS, cancelled("ValidationError", "None", message=NO_PARENT)),
+        (WITH_FACTS, failing("ValidationException", NO_PARENT)),
+    ):
+        absent = (
+            cancelled("ConditionalCheckFailed", "None")
+            if view.facts
+            else failing("ConditionalCheckFailedException")
+        )
+        records, client = tables(refused, {}, absent)
+        assert list(records.erase(RULE, shipment_ref(), view)) == [("email",)]
+        assert len(client.calls) == 3
+
+
+@pytest.mark.parametrize(
+    ("view", "error", "code"),
+    [
+        (PLAIN, failing("ValidationException", "Two document paths overlap"), "ValidationException"),
+        (PLAIN, failing("ValidationException", "The provided key does not match"), "ValidationException"),
+        (PLAIN, failing("AccessDeniedException"), "AccessDeniedException"),
+        (PLAIN, ReadTimeoutError(endpoint_url="canary"), "ReadTimeoutError"),
+        (WITH_FACTS, cancelled("ValidationError", "None"), "TransactionCanceledException"),
+        (WITH_FACTS, cancelled("None", "None"), "TransactionCanceledException"),
+        (WITH_FACTS, failing("ThrottlingException"), "ThrottlingException"),
+    ],
+    ids=lambda value: str(value) if isinstance(value, str) else "",
+)  # fmt: skip
+def test_no_other_failure_is_taken_for_a_missing_parent(view: View, error: Exception, code: str) -> None:
+    """Everything else rises, as a code without the service's message."""
+    records, client = tables(error)
+    with pytest.raises(CallFailedError, match=code) as raised:
+        records.erase(RULE, shipment_ref(), view)
+    assert "canary" not in repr(raised.value)
+    assert len(client.calls) == 1
+
+
+@pytest.mark.parametrize(
+    ("view", "error"),
+    [
+        (PLAIN, failing("TransactionConflictException")),
+        (WITH_FACTS, cancelled("TransactionConflict", "None")),
+        (WITH_FACTS, cancelled("None", "ConditionalCheckFailed")),
+    ],
+)
+def test_a_conflict_is_a_refusal(view: View, error: Exception) -> None:
+    """Somebody else is writing the record or its facts: the truth is to be looked at again."""
+    records, _ = tables(error)
+    assert list(records.erase(RULE, shipment_ref(), view)) == []
+
+
+def test_a_throttled_transaction_is_tried_again(pauses: list[float]) -> None:
+    """The SDK does not; and a plain failure would ring the alarm for what heals itself."""
+    throttled = cancelled("ThrottlingError", "None")
+    records, client = tables(throttled, throttled, {})
+    assert records.erase(RULE, shipment_ref(), WITH_FACTS) == RULE.erase
+    assert len(client.calls) == 3
+    assert pauses
+    records, _ = tables(*[throttled] * 20)
+    with pytest.raises(CallFailedError, match="TransactWriteItems: Unprocessed"):
+        records.erase(RULE, shipment_ref(), WITH_FACTS)
+
+
+def test_what_was_removed_before_a_failure_is_not_forgotten() -> None:
+    """Path by path, the acknowledged removals are returned; the rest will be asked for again."""
+    missing = failing("ValidationException", NO_PARENT)
+    records, _ = tables(missing, {}, failing("ThrottlingException"))
+    assert list(records.erase(RULE, shipment_ref(), PLAIN)) == [("email",)]
+    records, _ = tables(missing, failing("ThrottlingException"))
+    with pytest.raises(CallFailedError, match="ThrottlingException"):
+        records.erase(RULE, shipment_ref(), PLAIN)
+
+
+ENTRY = Entry("r", "rule", "1", LONG_AGO, LONG_AGO, (), Outcome.ERASED, "", "manual", "d")
+
+
+def test_a_batch_whose_answer_was_lost_is_kept_once() -> None:
+    """The number is taken by this very batch: that is success, and no second one is written."""
+    client: Any = Client()
+
+    def answers() -> Iterator[Any]:
+        yield {"Items": [{"seq": {"N": "4"}}]}
+        yield failing("ConditionalCheckFailedException")
+        yield {"Item": {"batch": client.calls[1]["Item"]["batch"]}}
+
+    client.answers = answers()
+    LedgerTable(client, "ledger").append(0, [ENTRY])
+    assert [call["operation"] for call in client.calls] == ["query", "put_item", "get_item"]
+    assert client.calls[1]["Item"]["seq"] == {"N": "5"}
+
+
+def test_an_empty_ledger_begins_with_one() -> None:
+    """Sequence numbers have no gap at the beginning."""
+    client: Any = Client({"Items": []}, {})
+    LedgerTable(client, "ledger").append(7, [ENTRY])
+    assert client.calls[1]["Item"] | {"batch": 0, "entries": 0} == {
+        "shard": {"S": "07"}, "seq": {"N": "1"}, "v": {"N": "1"}, "batch": 0, "entries": 0,
+    }  # fmt: skip
+
+
+def test_a_wake_up_that_fails_is_not_remembered() -> None:
+    """The next timer of that minute tries again; one that is there is remembered, and not asked for twice."""
+    minute = datetime(2027, 2, 21, 14, 5, tzinfo=UTC)
+    client: Any = Client(failing("ThrottlingException"), failing("ConflictException"))
+    wake_ups = SchedulerWakeUps(client, "group", "role", "purge", "queue")
+    with pytest.raises(CallFailedError, match="CreateSchedule: ThrottlingException"):
+        wake_ups.ensure(minute)
+    wake_ups.ensure(minute)
+    wake_ups.ensure(minute)
+    assert [call["Name"] for call in client.calls] == ["purge-20270221T1405"] * 2
+
+
+@pytest.mark.parametrize("seconds", [1, 0.5])
+def test_a_wake_up_has_a_whole_minute(seconds: float) -> None:
+    """Names and expressions are validated here: the emulators take any nonsense."""
+    client: Any = Client()
+    wake_ups = SchedulerWakeUps(client, "group", "role", "purge", "queue")
+    with pytest.raises(ValueError, match="whole minute"):
+        wake_ups.ensure(datetime.fromtimestamp(60 * 30_000_000 + seconds, UTC))
+    assert client.calls == []
