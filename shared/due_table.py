@@ -24,6 +24,10 @@ _LEASES = "lease"
 _PLAIN = re.compile(r"[0-9A-Za-z:#_.-]*")
 _REMOVED = {"", "ConditionalCheckFailed"}
 """A timer is gone, or was written again, and stays."""
+_TRY_AGAIN = {
+    *("InternalServerError", "ProvisionedThroughputExceeded", "RequestLimitExceeded"),
+    *("ThrottlingError", "TransactionConflict"),
+}
 
 
 class DueTable:
@@ -73,7 +77,9 @@ class DueTable:
                 with failures_of("BatchExecuteStatement"):
                     answers = self._client.batch_execute_statement(Statements=left)["Responses"]
                 codes = [answer.get("Error", {}).get("Code", "") for answer in answers]
-                left = [each for each, code in zip(left, codes, strict=True) if code not in _REMOVED]
+                for code in set(codes) - _REMOVED - _TRY_AGAIN:
+                    raise CallFailedError("BatchExecuteStatement", code)
+                left = [each for each, code in zip(left, codes, strict=True) if code in _TRY_AGAIN]
 
     def _deletion(self, timer: Timer) -> str:
         key = {"shard": _shard(timer.record.shard), "sk": timer.sort_key, "stamp": timer.stamp}

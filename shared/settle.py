@@ -77,7 +77,7 @@ class Settling:
 
 @dataclass(frozen=True)
 class Settled:
-    """What became of a timer: evidence, a later timer, or both. `stands` leaves the timer as it is."""
+    """What became of a timer: evidence, a later timer, or both. If it `stands`, it stays as it is."""
 
     timer: Timer
     entries: tuple[Entry, ...] = ()
@@ -200,8 +200,7 @@ class _Case:
         held = decision.why is Why.HELD
         self.tally.add(Count.HELD if held else Count.WAITING)
         later = self.timer.moved(decision.until, due=self.timer.due if held else decision.until)
-        stands = later.sort_key == self.timer.sort_key
-        return self._end(later=None if stands else later, stands=stands)
+        return self._end(later=later, stands=later.sort_key == self.timer.sort_key)
 
     def _drop(self, why: Why) -> Settled:
         if why is Why.OBSERVED:

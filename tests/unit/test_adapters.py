@@ -1,6 +1,7 @@
 """What the emulators never do: unprocessed keys, throttled transactions, odd answers, lost answers."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -9,6 +10,7 @@ from botocore.exceptions import ClientError, ReadTimeoutError
 
 from shared import aws
 from shared.business_tables import BusinessTables
+from shared.due_table import DueTable
 from shared.dynamodb import batch_get, batch_write
 from shared.evidence import Entry, Outcome
 from shared.facts import Facts
@@ -16,6 +18,7 @@ from shared.failure import CallFailedError
 from shared.ledger_table import LedgerTable
 from shared.record import Path, View, WireValue
 from shared.scheduler import SchedulerWakeUps
+from shared.timer import Timer
 from tests.builders import LONG_AGO, delivery_rule, shipment_ref, to_wire_text
 
 RULE = delivery_rule(erase=(("email",), ("delivery", "phone")))
@@ -221,6 +224,36 @@ def test_a_wake_up_that_fails_is_not_remembered() -> None:
     wake_ups.ensure(minute)
     wake_ups.ensure(minute)
     assert [call["Name"] for call in client.calls] == ["purge-20270221T1405"] * 2
+
+
+def timers(number: int) -> list[Timer]:
+    return [Timer(shipment_ref(f"S-{n}"), "rule", LONG_AGO, LONG_AGO, stamp="ab") for n in range(number)]
+
+
+def test_timers_that_were_throttled_are_removed_by_the_next_call() -> None:
+    """Each deletion fails or succeeds on its own; one whose stamp has changed is left."""
+    throttled, changed = {"Error": {"Code": "ThrottlingError"}}, {"Error": {"Code": "ConditionalCheckFailed"}}
+    client: Any = Client({"Responses": [{}, throttled, changed]}, {"Responses": [{}]})
+    DueTable(client, "due").remove(timers(3))
+    first, second = (call["Statements"] for call in client.calls)
+    assert second == [first[1]]
+    assert first[1]["Statement"].startswith('DELETE FROM "due" WHERE "shard" = ')
+    assert first[1]["Statement"].endswith(""" AND "stamp" = 'ab'""")
+
+
+def test_timers_that_may_not_be_removed_are_a_failure() -> None:
+    """What no retry can mend rises at once, by its code."""
+    client: Any = Client({"Responses": [{}, {"Error": {"Code": "AccessDenied", "Message": "canary"}}]})
+    with pytest.raises(CallFailedError, match="^BatchExecuteStatement: AccessDenied$"):
+        DueTable(client, "due").remove(timers(2))
+
+
+def test_a_key_that_could_break_out_of_its_quotes_is_refused() -> None:
+    """No rule can be called so; if a row says it is, nothing is sent."""
+    client: Any = Client()
+    with pytest.raises(ValueError, match="plain characters"):
+        DueTable(client, "due").remove([replace(timers(1)[0], rule="x' OR 'a' = 'a")])
+    assert client.calls == []
 
 
 @pytest.mark.parametrize("seconds", [1, 0.5])
