@@ -165,7 +165,7 @@ class _Run:
             timers = self._ready(report.shard, after, BATCH)
             settled = self._settle(timers, report.tally)
             self._finish(report, settled)
-            stopped = len(settled) < len(timers) or self.settling.allowance.spent
+            stopped = len(settled) < len(timers)
             report.finished = len(timers) < BATCH and not stopped
             if stopped or report.finished or not self._lease(report.shard):
                 return

@@ -1,6 +1,6 @@
 """From event to evidence: both use cases, on the same tables, in all three worlds."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -197,6 +197,18 @@ def test_departures_and_returns_in_any_order(
         world.take(each, POLICY)
     world.purge(POLICY)
     assert contact_of(world) == (ERASED_CONTACT if erased else contact())
+
+
+def test_an_absurd_departure_beside_a_true_one(world: World) -> None:
+    """A date of 1970 counts only if it is alone, and then it is implausible; else it would win for ever."""
+    absurd = left(at=datetime(1970, 1, 1, tzinfo=UTC))
+    world.business.put(contact_ref(), contact())
+    assert world.take(absurd, POLICY).counts[Count.IMPLAUSIBLE] == 1
+    assert world.standing() == []
+    world.take(left(), POLICY)
+    world.take(absurd, POLICY)
+    world.purge(POLICY)
+    assert contact_of(world) == ERASED_CONTACT
 
 
 def test_a_whole_item_put_after_a_departure(world: World) -> None:

@@ -9,8 +9,9 @@ import pytest
 
 from shared.failure import CallFailedError
 from shared.policy import Rule
-from shared.purge_due import TIME_TO_STOP
-from shared.record import Path, RecordRef, View
+from shared.purge_due import BATCH, TIME_TO_STOP
+from shared.record import SHARDS, Path, RecordRef, View
+from shared.retention import SKEW
 from shared.tally import Count
 from tests.builders import LONG_AGO, NOW, delivery_rule, policy, shipment, shipment_ref, shipped, to_wire_text
 from tests.memory import MemoryFacts, MemoryLedger, MemoryTables, MemoryTimers, MemoryWakeUps
@@ -291,3 +292,74 @@ def test_an_event_that_no_rule_is_about_is_counted() -> None:
     """It cannot be kept, because no rule says which record it names; that is not to go unseen."""
     world = memory_world()
     assert world.take(shipped(), policy(policy().rules[1])).counts == {Count.NO_RULE: 1}
+
+
+def test_a_run_that_halts_halfway_through_a_record_leaves_its_timer() -> None:
+    """What was removed has its evidence, and the next run goes on where this one stopped."""
+    world = with_due("S-1")
+
+    @dataclass
+    class Halfway(MemoryTables):
+        def erase(self, rule: Rule, record: RecordRef, view: View) -> Collection[Path]:
+            world.business.put(record, shipment("S-1", email=None))
+            return [("email",)]
+
+    world.records = Halfway(memory_of(world))
+    world.purge(policy(max_erasures_per_run=1))
+    assert evidence(world) == {"erased": {"email"}}
+    assert [(timer.at, timer.due) for timer in world.standing()] == [(DUE, DUE)]
+    world.records = MemoryTables(memory_of(world))
+    world.purge(POLICY)
+    assert is_erased(world, "S-1")
+    assert world.standing() == []
+
+
+def test_timers_that_stand_are_passed_once() -> None:
+    """A page of timers that stay where they are does not keep the run from ending."""
+    world = with_due(*one_shard(BATCH + 20))
+
+    @dataclass
+    class Counted(MemoryTimers):
+        pages: int = 0
+
+        def ready(self, shard: int, until: datetime, after: str, limit: int) -> Any:
+            self.pages += shard == 3
+            assert self.pages < 10
+            return super().ready(shard, NOW, after, limit)
+
+    world.timers = timers = Counted(memory_of(world))
+    world.now = DUE - timedelta(days=1)  # a clock that was set back: nothing is due by it
+    world.purge(POLICY)
+    assert timers.pages == 3
+    assert len(world.standing()) == BATCH + 20
+
+
+def test_nothing_is_looked_at_before_it_is_certainly_due() -> None:
+    """Timers wait for the skew between clocks, too: a look would be wasted."""
+    world = with_due("S-1")
+
+    @dataclass
+    class Unseen(MemoryTables):
+        def look(self, records: Collection[RecordRef], paths: Collection[Path]) -> Any:
+            raise AssertionError("looked too early")
+
+    world.records = Unseen(memory_of(world))
+    world.now = DUE + SKEW - timedelta(seconds=1)
+    world.purge(POLICY).raise_failures()
+    assert world.purge(POLICY).shards_finished == SHARDS
+
+
+def test_a_timer_that_is_put_off_needs_no_wake_up() -> None:
+    """The recurring purge comes by before; a wake-up for each failure would only add to the trouble."""
+    world = with_due("S-1")
+    before = world.business.minutes()
+
+    @dataclass
+    class Failing(MemoryTables):
+        def erase(self, rule: Rule, record: RecordRef, view: View) -> Collection[Path]:
+            raise CallFailedError("erase", "Throttled")
+
+    world.records = Failing(memory_of(world))
+    world.purge(POLICY)
+    assert len(world.standing()) == 1
+    assert world.business.minutes() == before
