@@ -15,7 +15,7 @@ CONFIG ?= dev
 LAPSE_POLICY ?=
 BUILD_DIR ?= .aws-sam/build
 ifeq ($(origin LAPSE_ARCH),undefined)
-LAPSE_ARCH := $(shell sed -n '/^\[$(CONFIG)\.deploy\.parameters\]/,/^\[/s/.*Architecture=\([a-z0-9_]*\).*/\1/p' samconfig.toml)
+LAPSE_ARCH := $(or $(shell sed -n '/^\[$(CONFIG)\.deploy\.parameters\]/,/^\[/s/.*Architecture=\([a-z0-9_]*\).*/\1/p' samconfig.toml),host)
 endif
 export CONFIG LAPSE_ARCH LAPSE_POLICY
 
@@ -58,6 +58,7 @@ build: .envs/sam/.ready .deps ## sam build into .aws-sam/build (CONFIG=, LAPSE_A
 	PATH="$(CURDIR)/.envs/lambda/bin:$$PATH" $(SAM) build --config-env $(CONFIG) --build-dir $(BUILD_DIR)
 
 invoke: envs ## Run a built function under the Lambda runtime emulator (FUNCTION=, EVENT=); needs `make local`
+	$(if $(and $(FUNCTION),$(EVENT)),,$(error say which: make invoke FUNCTION=PurgeFunction EVENT=events/purge_scheduler.json))
 	$(PY) -m lapse.rie $(FUNCTION) $(EVENT)
 
 deploy: build ## sam build and sam deploy to your AWS account (CONFIG=dev, or CONFIG=prod, which asks first)

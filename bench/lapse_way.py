@@ -20,10 +20,11 @@ from shared.purge_due import Pace, ShardReport, purge_due
 from shared.purge_due import Ports as PurgePorts
 from shared.record import SHARDS
 from shared.schedule_deletion import Ports as EventPorts
-from shared.schedule_deletion import ensure_wake_up, schedule_deletion
+from shared.schedule_deletion import schedule_deletion
 from shared.scheduler import SchedulerWakeUps
 from shared.tally import Count, Tally
 from shared.timer import Timer
+from shared.waking import ensure_wake_up
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

@@ -13,7 +13,7 @@ from botocore.config import Config
 from bench.units import item_size
 from lapse.endpoint import Endpoint
 from shared.aws import CLIENT_CONFIG
-from shared.dynamodb import batch_write
+from shared.dynamodb import batch_put
 from shared.instants import to_text
 from shared.record import SHARDS, RecordRef
 
@@ -111,7 +111,7 @@ def contacts(dues: Sequence[datetime], size: int) -> list[Case]:
 
 def store(place: Place, plain: str, cases: Sequence[Case]) -> None:
     """Write the records, as their business system would have done long ago."""
-    batch_write(place.dynamodb(), place.table(plain), [{"PutRequest": {"Item": each.item}} for each in cases])
+    batch_put(place.dynamodb(), place.table(plain), [each.item for each in cases])
 
 
 def spread_over_an_hour(number: int, out_of: int) -> Iterator[datetime]:

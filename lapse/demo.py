@@ -54,7 +54,10 @@ def _deployed(running: stack.Stack, name: str, *, observe: bool) -> Demo:
         if observe:
             policy = Path(directory) / "policy.toml"
             shipped = (project.ROOT / "shared" / "policy.toml").read_text()
-            policy.write_text(shipped.replace('mode = "enforce"', 'mode = "observe"', 1))
+            enforced, observed = 'mode = "enforce"', 'mode = "observe"'
+            if enforced not in shipped:
+                raise stack.StackError("the policy has no rule that could only observe")
+            policy.write_text(shipped.replace(enforced, observed, 1))
         with console.status(f"[bold]{name}[/]: sam build ({mode})"):
             built = artifact.build(policy)
         with console.status(f"[bold]{name}[/]: sam deploy"):
@@ -98,12 +101,21 @@ def _show_result(demo: Demo) -> bool:
         must_stay = len(cohort.items) - must
         as_expected = gone == must and kept == must_stay
         good = good and as_expected
-        lags = _lags(cohort, entries) if "two minutes" in cohort.name and gone else []
+        lags = _lags(cohort, entries) if cohort.due_soon and gone else []
         lag = (f"{median(lags):.0f} s", f"{max(lags):.0f} s") if lags else ("", "")
         counts = (f"{gone} / {must}", f"{kept} / {must_stay}")
         table.add_row(cohort.table, cohort.name, *counts, *lag, _mark(good=as_expected))
     console.print(table)
-    return _show_evidence(demo, entries) & _show_dead_letters(demo) & good
+    return _show_causes(entries) & _show_evidence(demo, entries) & _show_dead_letters(demo) & good
+
+
+def _show_causes(entries: Iterable[dict[str, Any]]) -> bool:
+    """What woke the purge: without wake-ups, only the recurring purge would have come by."""
+    causes = Counter(entry["cause"] for entry in entries)
+    seen = ", ".join(f"{cause} {number}" for cause, number in causes.most_common())
+    good = causes["wake-up"] > causes["recurring"]
+    console.print(f"entries of evidence by what woke the purge: {seen}", _mark(good=good), highlight=False)
+    return good
 
 
 def _show_evidence(demo: Demo, entries: Iterable[dict[str, Any]]) -> bool:

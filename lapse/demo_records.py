@@ -34,6 +34,7 @@ class Cohort:
     name: str
     table: str
     erased: bool
+    due_soon: bool = False
     items: list[Item] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
     early_events: list[Event] = field(default_factory=list)
@@ -87,7 +88,9 @@ class Maker:
         soon = [self._now - PERIOD + timedelta(seconds=20 + 1.5 * number) for number in range(40)]
         lately = [self._now - self._some(1, 80) for _ in range(200)]
         yield self._shipped("overdue", long_ago[:60], erased=True)
-        yield self._shipped("due within two minutes", soon, erased=True)
+        due_soon = self._shipped("due within two minutes", soon, erased=True)
+        due_soon.due_soon = True
+        yield due_soon
         yield self._shipped("not yet due", lately[:60], erased=False)
         yield self._shipped("not drop-shipped", long_ago[60:100], erased=False, drop_ship={"BOOL": False})
         hold = {"M": {"until": {"S": text(self._now + 30 * DAY)}}}
@@ -107,7 +110,9 @@ class Maker:
         soon = [self._now - PERIOD + timedelta(seconds=20 + 3 * number) for number in range(20)]
         lately = [self._now - self._some(1, 80) for _ in range(30)]
         yield self._left("left long ago", [[at] for at in long_ago[:40]], erased=True)
-        yield self._left("left, due within two minutes", [[at] for at in soon], erased=True)
+        due_soon = self._left("left, due within two minutes", [[at] for at in soon], erased=True)
+        due_soon.due_soon = True
+        yield due_soon
         yield self._left("left lately", [[at] for at in lately], erased=False)
         yield self._left("left and returned", [[at, at + DAY] for at in long_ago[40:60]], erased=False)
         again = [[at, at + DAY, at + 2 * DAY] for at in long_ago[60:75]]

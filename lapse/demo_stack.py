@@ -13,6 +13,8 @@ from lapse.demo_records import KEYS, PERSONAL, Cohort, Event, Item, Malformed
 from lapse.endpoint import Clients
 from lapse.stack import StackError
 
+LONGEST_QUEUE_SECONDS = 90
+
 
 @dataclass
 class Demo:
@@ -105,7 +107,10 @@ class Demo:
         """Wait until the handlers' queues are empty."""
         names = [f"{self.title}-shipments", f"{self.title}-leavers"]
         urls = [self.clients.sqs.get_queue_url(QueueName=name)["QueueUrl"] for name in names]
+        deadline = time.monotonic() + LONGEST_QUEUE_SECONDS
         while any(self._waiting(url) for url in urls):
+            if time.monotonic() > deadline:
+                raise StackError("the handlers do not empty their queues; see their logs")
             time.sleep(0.2)
 
     def _waiting(self, queue: str) -> bool:

@@ -5,8 +5,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from botocore.exceptions import BotoCoreError, ClientError
-
+from shared.aws import failures_of
 from shared.failure import CallFailedError
 from shared.sources import ContractEvent
 
@@ -55,12 +54,8 @@ class EventBridgeBus:
         self, batch: "list[PutEventsRequestEntryTypeDef]"
     ) -> "tuple[list[PutEventsRequestEntryTypeDef], set[str]]":
         """What was not taken, and why."""
-        try:
+        with failures_of("PutEvents"):
             answer = self._client.put_events(Entries=batch)
-        except ClientError as error:
-            raise CallFailedError("PutEvents", error.response["Error"]["Code"]) from None
-        except BotoCoreError as error:
-            raise CallFailedError("PutEvents", type(error).__name__) from None
         codes = [result.get("ErrorCode") for result in answer["Entries"]]
         left = [entry for entry, code in zip(batch, codes, strict=True) if code]
         return left, {code for code in codes if code}

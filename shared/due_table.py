@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from shared.aws import failures_of, tries
-from shared.dynamodb import MOST_WRITES, batch_write
+from shared.dynamodb import MOST_WRITES, batch_put
 from shared.failure import CallFailedError
 from shared.instants import parse_rfc3339, to_text
 from shared.record import RecordRef
@@ -22,7 +22,7 @@ FORMAT = "1"
 _BEFORE_ALL = " "
 _LEASES = "lease"
 _PLAIN = re.compile(r"[0-9A-Za-z:#_.-]*")
-_REMOVED = {"", "ConditionalCheckFailed"}
+_DONE = {"", "ConditionalCheckFailed"}
 """A timer is gone, or was written again, and stays."""
 _TRY_AGAIN = {
     *("InternalServerError", "ProvisionedThroughputExceeded", "RequestLimitExceeded"),
@@ -42,9 +42,7 @@ class DueTable:
     def put(self, timers: Collection[Timer]) -> None:
         """As `TimersToPut.put`; equal timers are written once."""
         by_key = {(timer.record.shard, timer.sort_key): timer for timer in timers}
-        batch_write(
-            self._client, self._table, [{"PutRequest": {"Item": _row(each)}} for each in by_key.values()]
-        )
+        batch_put(self._client, self._table, [_row(timer) for timer in by_key.values()])
 
     def ready(self, shard: int, until: datetime, after: str, limit: int) -> Sequence[Timer]:
         """As `TimersToWork.ready`: consistent."""
@@ -77,7 +75,7 @@ class DueTable:
                 with failures_of("BatchExecuteStatement"):
                     answers = self._client.batch_execute_statement(Statements=left)["Responses"]
                 codes = [answer.get("Error", {}).get("Code", "") for answer in answers]
-                for code in set(codes) - _REMOVED - _TRY_AGAIN:
+                for code in set(codes) - _DONE - _TRY_AGAIN:
                     raise CallFailedError("BatchExecuteStatement", code)
                 left = [each for each, code in zip(left, codes, strict=True) if code in _TRY_AGAIN]
 
@@ -139,13 +137,10 @@ def _lease_key(shard: int) -> dict[str, Any]:
     return {"shard": {"S": _LEASES}, "sk": {"S": _shard(shard)}}
 
 
-def _key(timer: Timer) -> dict[str, Any]:
-    return {"shard": {"S": _shard(timer.record.shard)}, "sk": {"S": timer.sort_key}}
-
-
 def _row(timer: Timer) -> dict[str, Any]:
     return {
-        **_key(timer),
+        "shard": {"S": _shard(timer.record.shard)},
+        "sk": {"S": timer.sort_key},
         "v": {"N": FORMAT},
         "table": {"S": timer.record.table},
         "key": {"M": timer.record.key},

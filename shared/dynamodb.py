@@ -46,14 +46,14 @@ def batch_get(
                 attempts = tries("BatchGetItem")  # large items come a few at a time: that is progress
 
 
-def batch_write(client: "DynamoDBClient", table: str, requests: Sequence[Mapping[str, Any]]) -> None:
-    """Put or delete items, each key once.
+def batch_put(client: "DynamoDBClient", table: str, items: Sequence[Mapping[str, Any]]) -> None:
+    """Put items, each key once.
 
     Raises:
         CallFailedError: the call failed, or DynamoDB kept leaving items unprocessed.
     """
-    for some in batched(requests, MOST_WRITES, strict=False):
-        left: Any = {table: list(some)}
+    for some in batched(items, MOST_WRITES, strict=False):
+        left: Any = {table: [{"PutRequest": {"Item": item}} for item in some]}
         for _ in tries("BatchWriteItem"):
             with failures_of("BatchWriteItem"):
                 left = client.batch_write_item(RequestItems=left).get("UnprocessedItems")

@@ -6,16 +6,17 @@ from datetime import datetime, timedelta
 from itertools import groupby
 from typing import Protocol
 
+from shared.allowance import Allowance
 from shared.evidence import Entry
 from shared.failure import CallFailedError, code_of
 from shared.look import FactsToRead, look_at
 from shared.policy import Policy, Rule
 from shared.record import SHARDS, RecordRef, View
 from shared.retention import SKEW
-from shared.schedule_deletion import TimersToPut, WakeUps, ensure_wake_up
-from shared.settle import Allowance, RecordsToErase, Settled, Settling, rule_removed, settle
+from shared.settle import RecordsToErase, Settled, Settling, rule_removed, settle
 from shared.tally import Count, Tally
 from shared.timer import Timer
+from shared.waking import TimersToPut, WakeUps, ensure_wake_up
 
 BATCH = 100
 """Timers worked on together: what one BatchGetItem can look at, and one ledger batch can hold."""

@@ -102,6 +102,11 @@ def due_instant(rule: Rule, view: View, now: datetime) -> datetime | Drop:
     anchor = _effective_anchor(rule, view)
     if isinstance(anchor, Drop):
         return anchor
+    return due_from(rule, anchor, now)
+
+
+def due_from(rule: Rule, anchor: datetime, now: datetime) -> datetime | Drop:
+    """When the fields are due if the clock started at this instant."""
     if not rule.not_before <= anchor <= add(now, PLAUSIBLE_AHEAD):
         return Drop(Why.IMPLAUSIBLE)
     return ceil(_end_of_retention(rule, anchor), SECOND)

@@ -1,19 +1,18 @@
 """Use case: an event says when the clock of a record started, or that it stopped."""
 
-from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol
 
 from shared.contract import Told
-from shared.facts import FactKind, Facts
-from shared.failure import CallFailedError
+from shared.facts import CANCELS, FactKind, Facts
 from shared.look import FactsToRead, RecordsToLookAt, look_at
 from shared.policy import Policy, Rule, Trigger
 from shared.record import RecordRef, View
-from shared.retention import Drop, due_instant, wake_up_minute
+from shared.retention import Drop, Why, due_from, due_instant
 from shared.tally import Count, Tally
 from shared.timer import Timer
+from shared.waking import TimersToPut, WakeUps, ensure_wake_up
 
 
 class FactsToTell(FactsToRead, Protocol):
@@ -21,20 +20,6 @@ class FactsToTell(FactsToRead, Protocol):
 
     def tell(self, record: RecordRef, kind: FactKind, instant: datetime) -> Facts:
         """Keep an instant, and say all that is known now."""
-
-
-class TimersToPut(Protocol):
-    """The Due table, for writing."""
-
-    def put(self, timers: Collection[Timer]) -> None:
-        """Write timers; one that is there already is written again."""
-
-
-class WakeUps(Protocol):
-    """The purge's alarm clock."""
-
-    def ensure(self, minute: datetime) -> None:
-        """See to it that the purge is woken at this minute; that it is to be already is success."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +59,7 @@ def schedule_deletion(told: Told, policy: Policy, ports: Ports, now: datetime) -
         if _only_told(told, rule, view):
             view = replace(view, facts=ports.facts.tell(record, told.kind, told.instant))
             tally.add(Count.FACTS)
-        due = due_instant(rule, view, now)
+        due = _due(told, rule, view, now)
         if isinstance(due, Drop):
             tally.drop(due.why)
         else:
@@ -84,17 +69,20 @@ def schedule_deletion(told: Told, policy: Policy, ports: Ports, now: datetime) -
     return tally
 
 
-def ensure_wake_up(wake_ups: WakeUps, at: datetime, now: datetime, tally: Tally) -> bool:
-    """Have the purge woken for a timer; if that fails, the timer stands and the recurring purge serves it."""
-    try:
-        wake_ups.ensure(wake_up_minute(at, now))
-    except CallFailedError:
-        tally.add(Count.WAKE_UP_FAILED)
-        return False
-    return True
-
-
 def _only_told(told: Told, rule: Rule, view: View) -> bool:
     """Whether only this event knows the instant: of departures always, else where the record does not say."""
     own_anchor = view.value(rule.anchor.attribute) if rule.anchor.attribute else None
-    return told.trigger is Trigger.LEAVER or own_anchor is None
+    return told.trigger is Trigger.LEAVER or (own_anchor is None and rule.anchor.fact is not None)
+
+
+def _due(told: Told, rule: Rule, view: View, now: datetime) -> datetime | Drop:
+    """When to look at the record: when it is due, as far as is known.
+
+    A rule that counts by the record's own anchor alone may meet a record that has none yet. Then the event
+    says when to look, though not what to erase by.
+    """
+    due = due_instant(rule, view, now)
+    starts_the_clock = told.kind not in CANCELS.values()
+    if due == Drop(Why.NO_ANCHOR) and rule.anchor.fact is None and starts_the_clock:
+        return due_from(rule, told.instant, now)
+    return due

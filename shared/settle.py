@@ -3,9 +3,9 @@
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from datetime import datetime
-from threading import Lock
 from typing import Protocol
 
+from shared.allowance import Allowance
 from shared.evidence import Entry, Outcome
 from shared.failure import code_of
 from shared.look import FactsToRead, RecordsToLookAt, look_at
@@ -35,34 +35,6 @@ class RecordsToErase(RecordsToLookAt, Protocol):
         """Whether any of the rule's fields is on the record, asked without reading them."""
 
 
-@dataclass
-class Allowance:
-    """How many erasures are left in this run; shared by its workers."""
-
-    left: int | None
-    _lock: Lock = field(default_factory=Lock)
-
-    @property
-    def spent(self) -> bool:
-        """Whether the run has to halt."""
-        return self.left == 0
-
-    def take(self) -> bool:
-        """Take one, if there is one."""
-        with self._lock:
-            if self.spent:
-                return False
-            if self.left is not None:
-                self.left -= 1
-            return True
-
-    def give_back(self) -> None:
-        """Nothing was erased after all."""
-        with self._lock:
-            if self.left is not None:
-                self.left += 1
-
-
 @dataclass(frozen=True)
 class Settling:
     """What settling a timer needs to know."""
@@ -73,6 +45,30 @@ class Settling:
     clock: Callable[[], datetime]
     cause: str
     allowance: Allowance
+
+    def evidence(  # noqa: PLR0913 -- evidence has this many parts, and each call names those that differ
+        self,
+        timer: Timer,
+        outcome: Outcome,
+        *,
+        clause: str = "",
+        fields: tuple[Path, ...] = (),
+        reason: str = "",
+        due: datetime | None = None,
+    ) -> Entry:
+        """One line of evidence, as of now."""
+        return Entry(
+            record=timer.record.text,
+            rule=timer.rule,
+            clause=clause,
+            due=due or timer.due,
+            at=self.clock(),
+            fields=fields,
+            outcome=outcome,
+            reason=reason,
+            cause=self.cause,
+            policy=self.policy.digest,
+        )
 
 
 @dataclass(frozen=True)
@@ -112,24 +108,11 @@ def rule_removed(timer: Timer, settling: Settling, tally: Tally) -> Settled:
     It is put off a few times first: while a new version is deployed, function by function, an old purge may
     meet the timers of a rule that it does not know yet.
     """
-    now = settling.clock()
     if timer.attempts < TRIES_OF_UNKNOWN_RULES:
         tally.add(Count.WAITING)
-        return Settled(timer, later=timer.backed_off(now))
+        return Settled(timer, later=timer.backed_off(settling.clock()))
     tally.drop(Why.RULE_REMOVED)
-    entry = Entry(
-        record=timer.record.text,
-        rule=timer.rule,
-        clause="",
-        due=timer.due,
-        at=now,
-        fields=(),
-        outcome=Outcome.DROPPED,
-        reason=Why.RULE_REMOVED.value,
-        cause=settling.cause,
-        policy=settling.policy.digest,
-    )
-    return Settled(timer, (entry,))
+    return Settled(timer, (settling.evidence(timer, Outcome.DROPPED, reason=Why.RULE_REMOVED.value),))
 
 
 @dataclass(frozen=True)
@@ -189,8 +172,9 @@ class _Case:
         rest = tuple(path for path in self.rule.erase if path not in self.removed)
         absent = [self._entry(Outcome.ALREADY_ABSENT, rest, due=decision.due)] if rest else []
         if self.removed:
-            held_until = self.timer.at if not self.timer.attempts else decision.due
-            late = self.settling.clock() - max(decision.due, held_until)
+            # A timer moved to the end of a hold is expected then; one that failed is late all the while.
+            expected = decision.due if self.timer.attempts else max(decision.due, self.timer.at)
+            late = self.settling.clock() - expected
             self.tally.seconds_to_erase.append(late.total_seconds())
         else:
             self.tally.add(Count.ALREADY_ABSENT)
@@ -240,15 +224,7 @@ class _Case:
         reason: str = "",
         due: datetime | None = None,
     ) -> Entry:
-        return Entry(
-            record=self.timer.record.text,
-            rule=self.rule.id,
-            clause=self.rule.clause,
-            due=due or self.timer.due,
-            at=self.settling.clock(),
-            fields=fields,
-            outcome=outcome,
-            reason=reason,
-            cause=self.settling.cause,
-            policy=self.settling.policy.digest,
+        clause = self.rule.clause
+        return self.settling.evidence(
+            self.timer, outcome, clause=clause, fields=fields, reason=reason, due=due
         )

@@ -23,12 +23,13 @@ from shared.policy import Policy
 from shared.purge_due import Ledger, Pace, PurgeReport, ShardReport, TimersToWork, purge_due
 from shared.purge_due import Ports as PurgePorts
 from shared.record import SHARDS, RecordRef
-from shared.schedule_deletion import FactsToTell, WakeUps, schedule_deletion
+from shared.schedule_deletion import FactsToTell, schedule_deletion
 from shared.schedule_deletion import Ports as EventPorts
 from shared.scheduler import SchedulerWakeUps
 from shared.settle import RecordsToErase
 from shared.tally import Tally
 from shared.timer import Timer
+from shared.waking import WakeUps
 from tests.builders import NOW
 from tests.memory import Memory, MemoryFacts, MemoryLedger, MemoryTables, MemoryTimers, MemoryWakeUps
 

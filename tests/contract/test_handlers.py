@@ -234,7 +234,9 @@ def test_the_wake_up_invokes_the_purge_and_says_no_record(deployment: Deployment
     deployment.business.put(shipment_ref(), shipment(shipped_at={"S": to_wire_text(NOW)}))
     deployment.handler("on_shipment").handler(batch(shipped(at=NOW), shipped("S-2", LONG_AGO)), Context())
     scheduler = boto3.client("scheduler")
-    for each in scheduler.list_schedules(GroupName=deployment.business.group)["Schedules"]:
+    standing = scheduler.list_schedules(GroupName=deployment.business.group)["Schedules"]
+    assert len(standing) == 2
+    for each in standing:
         schedule = scheduler.get_schedule(Name=each["Name"], GroupName=deployment.business.group)
         assert "S-" not in json.dumps(schedule, default=str)
         assert schedule["Target"]["Arn"] == Context.invoked_function_arn

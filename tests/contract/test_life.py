@@ -1,5 +1,6 @@
 """From event to evidence: both use cases, on the same tables, in all three worlds."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -91,6 +92,23 @@ def test_an_event_before_its_record(world: World) -> None:
     world.business.put(shipment_ref(), shipment(shipped_at=None))
     world.purge(POLICY)
     assert shipment_of(world) == shipment(shipped_at=None, contact_number=None, email=None)
+
+
+ATTRIBUTE_ALONE = replace(delivery_rule().anchor, fact=None)
+
+
+def test_an_event_before_its_record_where_only_the_records_anchor_counts(world: World) -> None:
+    """The event says when to look, and nothing is kept of it; what to erase by, the record says."""
+    attribute_alone = policy(delivery_rule(anchor=ATTRIBUTE_ALONE))
+    world.take(shipped(), attribute_alone)
+    assert [each.at for each in world.standing()] == [DUE]
+    assert world.told(shipment_ref()) is None
+    world.business.put(shipment_ref(), shipment(shipped_at={"S": to_wire_text(NOW - DAY)}))
+    world.purge(attribute_alone)
+    assert [each.at for each in world.standing()] == [NOW + 89 * DAY]
+    world.now = NOW + 90 * DAY
+    world.purge(attribute_alone)
+    assert "email" not in (shipment_of(world) or {})
 
 
 def test_a_record_that_never_came(world: World) -> None:

@@ -79,6 +79,9 @@ def test_due_in_half_a_minute_and_due_in_an_hour(deployed: Deployed) -> None:
             "ShipmentDispatched",
             {"shipment_id": item["shipment_id"]["S"], "shipped_at": item["shipped_at"]["S"]},
         )
+    certain = due + timedelta(seconds=5)
+    wake_up = f"purge-{certain + timedelta(seconds=-certain.second % 60):%Y%m%dT%H%M}"
+    eventually(lambda: wake_up in [each["Name"] for each in schedules(deployed)], within=20)
     eventually(lambda: "email" not in (get(deployed, table, shipment_id="E-soon") or {}), within=210)
     assert now() <= due + timedelta(minutes=3)
     assert comparable(get(deployed, table, shipment_id="E-soon")) == comparable(without_contact(soon))
@@ -229,9 +232,8 @@ def test_no_personal_value_anywhere_but_in_the_business_tables(deployed: Deploye
         "tables": [row for table in tables for row in rows(deployed, table)],
         "queues": [message for url in queues for message in messages(deployed, url)],
         "schedules": schedules(deployed),
-        "metrics": deployed.clients.cloudwatch.list_metrics()["Metrics"],
     }
-    assert all(any(word in line for line in logs) for word in ("events taken", "purged", "Erased"))
+    assert all(any(word in line for line in logs) for word in ("events taken", "purged", '"_aws"', "Erased"))
     assert {name: "CANARY" in json.dumps(sink, default=str) for name, sink in sinks.items()} == dict.fromkeys(
         sinks, False
     )

@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError, ReadTimeoutError
 from shared import aws
 from shared.business_tables import BusinessTables
 from shared.due_table import DueTable
-from shared.dynamodb import batch_get, batch_write
+from shared.dynamodb import batch_get, batch_put
 from shared.evidence import Entry, Outcome
 from shared.facts import Facts
 from shared.failure import CallFailedError
@@ -103,13 +103,13 @@ def test_keys_that_stay_unprocessed_are_a_failure() -> None:
 
 def test_unprocessed_items_are_written_again() -> None:
     """The same for writes."""
-    writes: Any = [{"DeleteRequest": {"Key": key}} for key in keys(1, 2)]
-    client: Any = Client({"UnprocessedItems": {"t": writes[1:]}}, {"UnprocessedItems": {}})
-    batch_write(client, "t", writes)
-    assert client.calls[1]["RequestItems"] == {"t": writes[1:]}
-    never: Any = Client(*[{"UnprocessedItems": {"t": writes}}] * 20)
+    left: Any = {"t": [{"PutRequest": {"Item": item}} for item in keys(2)]}
+    client: Any = Client({"UnprocessedItems": left}, {"UnprocessedItems": {}})
+    batch_put(client, "t", keys(1, 2))
+    assert client.calls[1]["RequestItems"] == left
+    never: Any = Client(*[{"UnprocessedItems": left}] * 20)
     with pytest.raises(CallFailedError, match="BatchWriteItem: Unprocessed"):
-        batch_write(never, "t", writes)
+        batch_put(never, "t", keys(1))
 
 
 def test_a_missing_parent_is_erased_path_by_path() -> None:

@@ -11,10 +11,8 @@ from typing import Any
 
 import pytest
 
-from shared.contract import read_event
 from shared.failure import CallFailedError
 from tests.builders import (
-    LONG_AGO,
     NOW,
     contact,
     contact_ref,
@@ -201,7 +199,8 @@ def test_events_in_between_change_nothing() -> None:
         assert "email" not in item
 
 
-def test_an_event_is_read_again_to_the_same() -> None:
-    """Reading an event is a function of the event alone."""
-    event = shipped(at=LONG_AGO)
-    assert read_event(event, NOW) == read_event(event, NOW + timedelta(days=14))
+@pytest.mark.parametrize(("call", "after"), crash_points(EVENT_CALLS))
+def test_a_call_of_an_event_handler_fails(call: int, *, after: bool) -> None:
+    """A failed call, or a lost answer, brings the event again, and nothing else."""
+    failing = Fault(call, after=after, raises=lambda: CallFailedError("call", "Throttled"))
+    assert settled(with_records, take_all, failing) == settled(with_records, take_all, None)
