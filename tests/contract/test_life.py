@@ -217,6 +217,20 @@ def test_departures_and_returns_in_any_order(
     assert contact_of(world) == (ERASED_CONTACT if erased else contact())
 
 
+def test_a_departure_is_kept_also_where_the_record_says_when(world: World) -> None:
+    """The record's own anchor wins, and the fact is there should it ever be wiped."""
+    rule = leaver_rule()
+    both = policy(replace(rule, anchor=replace(rule.anchor, attribute=("left_at",))))
+    world.business.put(contact_ref(), contact() | {"left_at": {"S": to_wire_text(NOW - DAY)}})
+    assert world.take(left(), both).counts[Count.FACTS] == 1
+    world.purge(both)
+    assert contact_of(world) == contact() | {"left_at": {"S": to_wire_text(NOW - DAY)}}
+    world.business.put(contact_ref(), contact())
+    world.take(left(), both)
+    world.purge(both)
+    assert contact_of(world) == ERASED_CONTACT
+
+
 def test_an_absurd_departure_beside_a_true_one(world: World) -> None:
     """A date of 1970 counts only if it is alone, and then it is implausible; else it would win for ever."""
     absurd = left(at=datetime(1970, 1, 1, tzinfo=UTC))

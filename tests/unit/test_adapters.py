@@ -1,5 +1,6 @@
 """What the emulators never do: unprocessed keys, throttled transactions, odd answers, lost answers."""
 
+import json
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -212,6 +213,28 @@ def test_an_empty_ledger_begins_with_one() -> None:
     assert client.calls[1]["Item"] | {"batch": 0, "entries": 0} == {
         "shard": {"S": "07"}, "seq": {"N": "1"}, "v": {"N": "1"}, "batch": 0, "entries": 0,
     }  # fmt: skip
+
+
+def test_batches_of_evidence_are_limited() -> None:
+    """By number, and by size: an item of DynamoDB holds 400 KB."""
+    client: Any = Client({"Items": []}, *[{}] * 10)
+    LedgerTable(client, "ledger").append(0, [ENTRY] * 250)
+    kept = [json.loads(call["Item"]["entries"]["S"]) for call in client.calls[1:]]
+    assert [len(batch) for batch in kept] == [100, 100, 50]
+    client = Client({"Items": []}, *[{}] * 10)
+    LedgerTable(client, "ledger").append(0, [replace(ENTRY, record="é" * 50_000)] * 5)
+    assert [len(call["Item"]["entries"]["S"].encode()) // 100_000 for call in client.calls[1:]] == [2, 2, 1]
+
+
+def test_looks_are_consistent() -> None:
+    """A look that may be stale would decide by what is no longer so; the emulators have no other."""
+    client: Any = Client({"Responses": {}}, {"Items": []}, {"Count": 0}, {"Items": []})
+    list(batch_get(client, "t", keys(1)))
+    DueTable(client, "due").ready(0, LONG_AGO, "", 1)
+    BusinessTables(client, {"Shipments": "real"}, "facts").has_personal_fields(RULE, shipment_ref())
+    LedgerTable(client, "ledger").open(0)
+    assert client.calls[0]["RequestItems"]["t"]["ConsistentRead"] is True
+    assert [call["ConsistentRead"] for call in client.calls[1:]] == [True] * 3
 
 
 def test_a_wake_up_that_fails_is_not_remembered() -> None:
