@@ -231,8 +231,9 @@ def test_the_sample_events_are_taken(deployment: Deployment, name: str) -> None:
 
 def test_the_wake_up_invokes_the_purge_and_says_no_record(deployment: Deployment) -> None:
     """A schedule's name and input hold a minute; its target is the purge, its dead letters have a queue."""
-    deployment.business.put(shipment_ref(), shipment(shipped_at={"S": to_wire_text(NOW)}))
-    deployment.handler("on_shipment").handler(batch(shipped(at=NOW), shipped("S-2", LONG_AGO)), Context())
+    today = datetime.now(UTC)
+    deployment.business.put(shipment_ref(), shipment(shipped_at={"S": to_wire_text(today)}))
+    deployment.handler("on_shipment").handler(batch(shipped(at=today), shipped("S-2", LONG_AGO)), Context())
     scheduler = boto3.client("scheduler")
     standing = scheduler.list_schedules(GroupName=deployment.business.group)["Schedules"]
     assert len(standing) == 2
