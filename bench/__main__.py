@@ -33,7 +33,7 @@ class Scale:
     cold_starts: int
 
 
-FULL = Scale(cpu_records=2000, cpu_repeats=3, lives=1000, metered_lives=167, standing=10_000, cold_starts=9)
+FULL = Scale(cpu_records=2000, cpu_repeats=5, lives=1000, metered_lives=167, standing=10_000, cold_starts=9)
 QUICK = Scale(cpu_records=100, cpu_repeats=1, lives=50, metered_lives=5, standing=100, cold_starts=1)
 
 
