@@ -136,9 +136,6 @@ class UnitMeter:
                 raise ValueError(f"{operation} is not known to the meter")
 
     def _key(self, table: str, write: Mapping[str, Any]) -> Item:
-        if "DeleteRequest" in write:
-            key: Item = write["DeleteRequest"]["Key"]
-            return key
         item = write["PutRequest"]["Item"]
         return {name: item[name] for name in self.keys[table]}
 

@@ -31,7 +31,7 @@ _TRY_AGAIN = {
 
 
 class DueTable:
-    """The timers. Disposable: a sweep rebuilds them."""
+    """The timers: hints, which the records and the facts outlive."""
 
     def __init__(self, client: "DynamoDBClient", table: str) -> None:
         """Work on this table; the leases that are taken belong to this object."""
