@@ -1,6 +1,7 @@
-"""Evidence: what became of a timer. Field names and references, no contact detail and no hash of one."""
+"""Evidence: what became of a timer, and what Lapse was told. No contact detail and no hash of one."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -8,15 +9,18 @@ from typing import Any
 from shared.instants import to_text
 from shared.record import Path
 
-FORMAT = 1
-"""Version of the ledger's entries and batches. 1 is the plain ledger; a hash chain will be 2."""
+FORMAT = 2
+"""Version of the ledger's entries and batches: 2 is the hash chain."""
 
 
 class Outcome(StrEnum):
-    """What the purge found and did.
+    """What happened.
 
-    `ERASED`: DynamoDB acknowledged the removal of the fields, of which at least one was there.
+    Of timers: `ERASED`: DynamoDB acknowledged the removal of the fields, of which at least one was there.
     `ALREADY_ABSENT`: the fields were found absent by a count of zero; by whose hand is unknown.
+    `RECORD_ABSENT`, `OBSERVED` (a rule that only observes found fields), `DROPPED` (with a reason).
+
+    Of what Lapse was told: all that is in Facts, so that Facts can be rebuilt from these entries.
     """
 
     ERASED = "erased"
@@ -25,34 +29,49 @@ class Outcome(StrEnum):
     OBSERVED = "observed"
     DROPPED = "dropped"
 
+    TOLD = "told"
+    CORRECTED = "corrected"
+    HOLD_PLACED = "hold_placed"
+    HOLD_REFUSED = "hold_refused"
+    HOLD_RELEASED = "hold_released"
+    REQUESTED = "requested"
+    ANSWERED = "answered"
+    PAUSED = "paused"
+    RESUMED = "resumed"
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, kw_only=True)
 class Entry:
-    """One line of evidence."""
+    """One line of evidence. What an outcome does not have (a pause has no record) stays empty."""
 
-    record: str
-    rule: str
-    clause: str
-    due: datetime
-    at: datetime
-    fields: tuple[Path, ...]
     outcome: Outcome
-    reason: str
+    at: datetime
     cause: str
+    """What brought it about: `wake-up`, `recurring`, `manual`, `event`, `operator`, `restore`."""
     policy: str
+    """The policy's digest."""
+    record: str = ""
+    """The record's reference, `<table>#<typed key>`. It stands beside the hashed part, never in it."""
+    rule: str = ""
+    clause: str = ""
+    due: datetime | None = None
+    fields: tuple[Path, ...] = ()
+    reason: str = ""
+    details: Mapping[str, str] = field(default_factory=dict)
+    """Of what Lapse was told: kinds, instants, case references and staff ids."""
 
     def as_json(self) -> dict[str, Any]:
-        """The entry as it is kept: instants in RFC 3339, field paths as lists of names."""
+        """The entry as it is hashed, but for the record: instants in RFC 3339, paths as lists of names."""
         return {
             "v": FORMAT,
-            "record": self.record,
-            "rule": self.rule,
-            "clause": self.clause,
-            "due": to_text(self.due),
-            "at": to_text(self.at),
-            "fields": [list(path) for path in self.fields],
             "outcome": self.outcome.value,
-            "reason": self.reason,
+            "at": to_text(self.at),
             "cause": self.cause,
             "policy": self.policy,
+            "rule": self.rule,
+            "clause": self.clause,
+            "due": to_text(self.due) if self.due else "",
+            "fields": [list(path) for path in self.fields],
+            "reason": self.reason,
+            "details": dict(self.details),
         }
