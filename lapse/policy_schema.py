@@ -7,7 +7,7 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
 from shared.instants import DAY
-from shared.policy_file import PolicyText
+from shared.policy_text import PolicyText
 
 _NAME = {"type": "string", "minLength": 1}
 _TYPES: dict[str, JsonSchemaValue] = {

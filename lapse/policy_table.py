@@ -35,12 +35,14 @@ def _name(rule: Rule) -> Text:
 
 
 def _records(rule: Rule) -> Text:
-    keys = [Text(f"{name}={_template(part)}") for name, part in rule.key.items()]
+    keys = [Text(_key(rule, name, part)) for name, part in rule.key.items()]
     matches = [Text(f"if {_dotted(path)}={_value(value)}") for path, value in rule.match.items()]
     return _lines([Text(rule.table, "bold"), *keys, *matches])
 
 
 def _clock(rule: Rule) -> Text:
+    if rule.on_request:
+        return _lines([Text(f"{rule.trigger} events"), Text("at once", "bold")])
     zone = f" in {rule.zone.key}" if rule.counting is Counting.CALENDAR_DAYS else ""
     retained = Text.assemble((_length(rule.retain), "bold"), f", {rule.counting}{zone}")
     return _lines([Text(f"{rule.trigger} events"), *map(Text, _anchor(rule.anchor)), retained])
@@ -63,8 +65,10 @@ def _length(period: timedelta) -> str:
     return " ".join(f"{n} {unit}{'' if n == 1 else 's'}" for unit, n in counted.items() if n)
 
 
-def _template(part: KeyTemplate) -> str:
-    return part.template if part.type == "S" else f"{part.template} (number)"
+def _key(rule: Rule, name: str, part: KeyTemplate) -> str:
+    """A key attribute and its template; a request names the attribute itself."""
+    written = name if rule.on_request else f"{name}={part.template}"
+    return written if part.type == "S" else f"{written} (number)"
 
 
 def _value(value: Mapping[str, object]) -> str:

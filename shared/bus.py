@@ -3,11 +3,15 @@
 import json
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
-from shared.aws import failures_of
+import boto3
+
+from shared.aws import CLIENT_CONFIG, failures_of
 from shared.failure import CallFailedError
-from shared.sources import ContractEvent
+from shared.outgoing import ContractEvent
 
 if TYPE_CHECKING:
     from mypy_boto3_events import EventBridgeClient
@@ -67,6 +71,21 @@ class EventBridgeBus:
             "DetailType": event.detail_type,
             "Detail": json.dumps(event.detail, separators=(",", ":")),
         }
+
+
+@dataclass(frozen=True)
+class LazyBus:
+    """The stack's bus for functions that hardly ever need it: its client is made for the first event."""
+
+    name: str
+
+    def put(self, events: Sequence[ContractEvent]) -> None:
+        """As `EventBus.put`."""
+        self._bus.put(events)
+
+    @cached_property
+    def _bus(self) -> EventBridgeBus:
+        return EventBridgeBus(boto3.client("events", config=CLIENT_CONFIG), self.name)
 
 
 def _batches(

@@ -48,13 +48,13 @@ class BusinessTables:
             return {}
         wanted = projection([*((name,) for name in first.key), *paths])
         keys = [record.key for record in records]
-        items = batch_get(self._client, self._real_name(first), keys, **wanted)
+        items = batch_get(self._client, self.real_name(first.table), keys, **wanted)
         return {RecordRef(first.table, {name: item[name] for name in first.key}): item for item in items}
 
-    def has_personal_fields(self, rule: Rule, record: RecordRef) -> bool:
-        """As `RecordsToErase.has_personal_fields`: a consistent count, which reads no attribute."""
+    def has_fields(self, record: RecordRef, paths: Collection[Path]) -> bool:
+        """As `RecordsToErase.has_fields`: a consistent count, which reads no attribute."""
         with failures_of("Query"):
-            counted = self._client.query(TableName=self._real_name(record), **count_query(record, rule.erase))
+            counted = self._client.query(TableName=self.real_name(record.table), **count_query(record, paths))
         return counted["Count"] > 0
 
     def erase(self, rule: Rule, record: RecordRef, view: View) -> Collection[Path]:
@@ -83,7 +83,10 @@ class BusinessTables:
         return removed
 
     def _remove(self, rule: Rule, record: RecordRef, view: View, paths: Collection[Path]) -> _Removal:
-        update: Any = {"TableName": self._real_name(record), **guarded_removal(rule, record, view, paths)}
+        update: Any = {
+            "TableName": self.real_name(record.table),
+            **guarded_removal(rule, record, view, paths),
+        }
         if view.facts is None:
             return self._update(update)
         unchanged: Any = unchanged_facts(self._facts_table, record, view.facts)
@@ -109,10 +112,15 @@ class BusinessTables:
                 return _refusal(error)
         return _Removal.DONE
 
-    def _real_name(self, record: RecordRef) -> str:
-        if record.table not in self._tables:
+    def real_name(self, table: str) -> str:
+        """The real name of a table.
+
+        Raises:
+            CallFailedError: the settings name none.
+        """
+        if table not in self._tables:
             raise CallFailedError("settings", "UnknownTable")
-        return self._tables[record.table]
+        return self._tables[table]
 
 
 def _refusal(error: ClientError) -> _Removal:

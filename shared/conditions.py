@@ -4,8 +4,9 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from shared.hold_mark import MarkChange
 from shared.policy import Rule
-from shared.record import Path, RecordRef, View, WireValue
+from shared.record import HOLD_MARK, Path, RecordRef, View, WireValue
 
 
 @dataclass
@@ -18,6 +19,12 @@ class Aliases:
     def path(self, path: Path) -> str:
         """A path, each of its names aliased."""
         return ".".join(self._name(name) for name in path)
+
+    def paths(self, paths: Iterable[Path]) -> str:
+        """Paths to be read, as a list; one that lies within another comes with it."""
+        shortest = sorted(set(paths), key=len)
+        within = {path for path in shortest for o in shortest if len(o) < len(path) and path[: len(o)] == o}
+        return ", ".join(self.path(path) for path in shortest if path not in within)
 
     def value(self, value: WireValue) -> str:
         """A value, as it was read."""
@@ -67,12 +74,17 @@ def guarded_removal(rule: Rule, record: RecordRef, view: View, paths: Collection
 def projection(paths: Iterable[Path]) -> dict[str, Any]:
     """The projection of these paths; one that lies within another comes with it."""
     aliases = Aliases()
-    outermost = [path for path in sorted(set(paths), key=len) if path]
-    wanted = [
-        path for path in outermost if not any(path[: len(o)] == o for o in outermost if len(o) < len(path))
-    ]
-    expression = ", ".join(aliases.path(path) for path in wanted)
-    return {"ProjectionExpression": expression, "ExpressionAttributeNames": aliases.names}
+    return {"ProjectionExpression": aliases.paths(paths), "ExpressionAttributeNames": aliases.names}
+
+
+def existence_scan(fields: Iterable[Path], paths: Iterable[Path]) -> dict[str, Any]:
+    """The scan for items that have any of the fields, projected to the paths."""
+    aliases = Aliases()
+    return {
+        "FilterExpression": aliases.any_exists(fields),
+        "ProjectionExpression": aliases.paths(paths),
+        "ExpressionAttributeNames": aliases.names,
+    }
 
 
 def count_query(record: RecordRef, paths: Collection[Path]) -> Mapping[str, Any]:
@@ -88,4 +100,32 @@ def count_query(record: RecordRef, paths: Collection[Path]) -> Mapping[str, Any]
         "ExpressionAttributeValues": aliases.values,
         "Select": "COUNT",
         "ConsistentRead": True,
+    }
+
+
+def guarded_mark(record: RecordRef, change: MarkChange) -> tuple[str, dict[str, Any]]:
+    """The part of a transaction that sets or removes the hold mark, or only checks what was seen.
+
+    Returns the kind of part (`Update`, `ConditionCheck`) and its request, without the table's name.
+    """
+    aliases = Aliases()
+    key = aliases.path((next(iter(record.key)),))
+    if change.exists:
+        needed = [aliases.any_exists(change.needs)] if change.needs else []
+        condition = " AND ".join([f"attribute_exists({key})", *needed, aliases.still(HOLD_MARK, change.seen)])
+    else:
+        condition = f"attribute_not_exists({key})"
+    if not change.exists or change.right == change.seen:
+        kind, update = "ConditionCheck", {}
+    elif change.right is None:
+        kind, update = "Update", {"UpdateExpression": f"REMOVE {aliases.path(HOLD_MARK)}"}
+    else:
+        kind = "Update"
+        update = {"UpdateExpression": f"SET {aliases.path(HOLD_MARK)} = {aliases.value(change.right)}"}
+    return kind, {
+        "Key": dict(record.key),
+        **update,
+        "ConditionExpression": condition,
+        "ExpressionAttributeNames": aliases.names,
+        **({"ExpressionAttributeValues": aliases.values} if aliases.values else {}),
     }

@@ -46,12 +46,30 @@ class EventSettings(TimerSettings):
 
     purge_function_arn: str
     dead_letter_queue_url: str
+    ledger_table: str
+
+
+class NewsSettings(EventSettings):
+    """For functions that also put news on the stack's bus."""
+
+    event_bus_name: str
+
+
+class SweepSettings(TimerSettings):
+    """For the sweep."""
+
+    purge_function_arn: str
+    ledger_table: str
+    event_bus_name: str
+    sweep_units_per_second: float
+    """Read units that the scans may use in a second, all together; 0 for as many as they can."""
 
 
 class PurgeSettings(TimerSettings):
     """For the purge; its own ARN it learns from its context."""
 
     ledger_table: str
+    event_bus_name: str
 
 
 class SourceSettings(_Settings):

@@ -1,9 +1,13 @@
-"""The contract's events: validated, and turned into what was told about which record."""
+"""The contract's events: validated, and turned into what was told about which record.
 
-from collections.abc import Mapping
+Here is what they have in common, and those that start or stop the clock; `disputes` and `requests` read the
+others.
+"""
+
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import (
     AfterValidator,
@@ -22,6 +26,8 @@ from shared.record import RecordRef
 from shared.refused import RefusedError
 
 MOST_ID_CHARACTERS = 256
+_REFERENCE = r"^[A-Za-z0-9][A-Za-z0-9._:/#+-]{0,63}$"
+"""Case references, request and staff ids: too narrow for free text, and for an e-mail address."""
 
 
 def _instant(text: object) -> datetime:
@@ -44,10 +50,11 @@ type Id = Annotated[
     StringConstraints(strict=True, min_length=1, max_length=MOST_ID_CHARACTERS),
     AfterValidator(_no_e_mail),
 ]
+type Reference = Annotated[str, StringConstraints(strict=True, pattern=_REFERENCE)]
 type Instant = Annotated[datetime, BeforeValidator(_instant)]
 
 
-class _Detail(BaseModel):
+class Detail(BaseModel):
     """Unknown fields are ignored, except that own key templates may name them; an error shows none."""
 
     model_config = ConfigDict(frozen=True, extra="allow", hide_input_in_errors=True)
@@ -55,33 +62,33 @@ class _Detail(BaseModel):
     v: int = Field(default=1, strict=True, ge=1, le=1)
 
 
-class ShipmentDispatched(_Detail):
+class ShipmentDispatched(Detail):
     """An order was shipped."""
 
     shipment_id: Id
     at: Instant = Field(alias="shipped_at")
 
 
-class ContactLeft(_Detail):
+class ContactLeft(Detail):
     """We were notified that a contact left the organisation; unless it says when: at the event's own time."""
 
     contact_id: Id
     at: Instant | None = Field(alias="notified_at", default=None)
 
 
-class ContactReturned(_Detail):
+class ContactReturned(Detail):
     """A contact is back."""
 
     contact_id: Id
     at: Instant = Field(alias="returned_at")
 
 
-class _Envelope(BaseModel):
+class Envelope(BaseModel):
     """What EventBridge wraps around a detail."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
 
-    detail_type: Literal["ShipmentDispatched", "ContactLeft", "ContactReturned"] = Field(alias="detail-type")
+    detail_type: Annotated[str, StringConstraints(strict=True)] = Field(alias="detail-type")
     time: Instant
     detail: dict[str, Any]
 
@@ -99,7 +106,10 @@ _REASONS = {
     "string_unicode": "is not valid Unicode text",
     "string_too_short": "is empty",
     "string_too_long": f"is longer than {MOST_ID_CHARACTERS} characters",
-    "literal_error": "is none of the contract's",
+    "string_pattern_mismatch": "must be letters, digits and ._:/#+- only, 64 at most",
+    "list_type": "must be a list",
+    "too_short": "is empty",
+    "too_long": "is too long",
     "int_type": "must be 1",
     "greater_than_equal": "must be 1",
     "less_than_equal": "must be 1",
@@ -123,8 +133,17 @@ class Told:
         Raises:
             RefusedError: a field that the rule's key reads is missing, or makes no valid key.
         """
-        names = {name for part in rule.key.values() for name in part.fields}
-        return rule.record({name: _key_field(name, self.fields.get(name)) for name in names})
+        return record_named(rule, self.fields)
+
+
+def record_named(rule: Rule, fields: Mapping[str, Any]) -> RecordRef:
+    """The record that a rule finds by an event's fields.
+
+    Raises:
+        RefusedError: a field that the rule's key reads is missing, or makes no valid key.
+    """
+    names = {name for part in rule.key.values() for name in part.fields}
+    return rule.record({name: _key_field(name, fields.get(name)) for name in names})
 
 
 def read_event(event: object, now: datetime) -> Told:
@@ -137,17 +156,43 @@ def read_event(event: object, now: datetime) -> Told:
     Raises:
         RefusedError: names the field and what is wrong with it, never its value.
     """
-    envelope = _validated(_Envelope, event)
+    envelope = open_envelope(event, _DETAILS)
     model, trigger, kind = _DETAILS[envelope.detail_type]
-    detail = _validated(model, envelope.detail)
+    detail = validated(model, envelope.detail)
     instant = detail.at or envelope.time
+    name = model.model_fields["at"].alias if detail.at else "time"
+    return Told(trigger, kind, not_ahead(instant, str(name), now), envelope.detail)
+
+
+def open_envelope(event: object, detail_types: Container[str]) -> Envelope:
+    """The envelope of an event of one of these types.
+
+    Raises:
+        RefusedError: it is of another type, or malformed.
+    """
+    envelope = validated(Envelope, event)
+    if envelope.detail_type not in detail_types:
+        raise RefusedError("detail-type", "is none that this function takes")
+    return envelope
+
+
+def not_ahead(instant: datetime, field: str, now: datetime) -> datetime:
+    """The instant, if it is not more than a day ahead.
+
+    Raises:
+        RefusedError: it is.
+    """
     if instant > add(now, DAY):
-        name = model.model_fields["at"].alias if detail.at else "time"
-        raise RefusedError(str(name), "is more than a day ahead")
-    return Told(trigger, kind, instant, envelope.detail)
+        raise RefusedError(field, "is more than a day ahead")
+    return instant
 
 
-def _validated[Model: BaseModel](model: type[Model], value: object) -> Model:
+def validated[Model: BaseModel](model: type[Model], value: object) -> Model:
+    """The value as a model.
+
+    Raises:
+        RefusedError: names the first field that is wrong, and never its value.
+    """
     try:
         return model.model_validate(value)
     except ValidationError as error:

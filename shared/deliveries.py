@@ -1,4 +1,4 @@
-"""From a queue's messages to facts and timers: the refused are dead-lettered, the failed come again."""
+"""Messages from a queue: each is worked, the refused are dead-lettered, the failed come again."""
 
 import json
 from collections.abc import Callable
@@ -6,10 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
-from shared.contract import read_event
-from shared.policy import Policy
 from shared.refused import RefusedError
-from shared.schedule_deletion import Ports, schedule_deletion
 from shared.tally import Count, Tally
 
 
@@ -24,8 +21,8 @@ class DeadLetters(Protocol):
 class Deliveries:
     """What a delivered message is worked with."""
 
-    policy: Policy
-    ports: Ports
+    work: Callable[[object, datetime], Tally]
+    """What a function does with an event, as parsed from JSON, and the time now."""
     dead_letters: DeadLetters
     clock: Callable[[], datetime]
 
@@ -38,9 +35,8 @@ class Deliveries:
         Raises:
             CallFailedError: a call failed; the message is to be delivered again.
         """
-        now = self.clock()
         try:
-            return schedule_deletion(read_event(_parsed(body), now), self.policy, self.ports, now)
+            return self.work(_parsed(body), self.clock())
         except RefusedError as refused:
             self.dead_letters.keep(body, refused)
             return Tally.of(Count.REFUSED)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from shared.aws import failures_of, tries
-from shared.dynamodb import MOST_WRITES, batch_put
+from shared.dynamodb import MOST_WRITES, batch_get, batch_put
 from shared.failure import CallFailedError
 from shared.instants import parse_rfc3339, to_text
 from shared.record import RecordRef
@@ -43,6 +43,23 @@ class DueTable:
         """As `TimersToPut.put`; equal timers are written once."""
         by_key = {(timer.record.shard, timer.sort_key): timer for timer in timers}
         batch_put(self._client, self._table, [_row(timer) for timer in by_key.values()])
+
+    def missing(self, timers: Collection[Timer]) -> Sequence[Timer]:
+        """As `TimersToSet.missing`."""
+        keys = [
+            {"shard": {"S": _shard(timer.record.shard)}, "sk": {"S": timer.sort_key}}
+            for timer in dict.fromkeys(timers)
+        ]
+        names = {"#shard": "shard", "#sk": "sk"}
+        rows = batch_get(
+            self._client,
+            self._table,
+            keys,
+            ProjectionExpression="#shard, #sk",
+            ExpressionAttributeNames=names,
+        )
+        standing = {row["sk"]["S"] for row in rows}
+        return [timer for timer in timers if timer.sort_key not in standing]
 
     def ready(self, shard: int, until: datetime, after: str, limit: int) -> Sequence[Timer]:
         """As `TimersToWork.ready`: consistent."""

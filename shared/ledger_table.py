@@ -1,98 +1,134 @@
-"""Adapter for the ledger: append-only, a sequence of batches for each shard."""
+"""Adapter for writing the ledger: append-only, one chain of batches for each shard."""
 
-import json
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
-from uuid import uuid4
+from random import uniform
+from secrets import token_bytes
+from time import sleep
+from typing import TYPE_CHECKING, Any
 
 from shared.aws import failures_of
-from shared.evidence import FORMAT, Entry
+from shared.dynamodb import batch_put
+from shared.evidence import Entry
 from shared.failure import CallFailedError
+from shared.ledger_batch import SALT_BYTES, Batch, End, Line, chained, seal, split, to_item
+from shared.ledger_index import LedgerReader, index_rows, partition, rows_as_kept
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-MOST_ENTRIES = 100
-MOST_BYTES = 300_000
-"""Of a batch: DynamoDB's items may have 400 KB."""
 _TRIES = 10
+_FIRST_PAUSE = 0.02
+_LONGEST_PAUSE = 0.5
 
 
-class LedgerTable:
-    """Evidence, by shard and sequence number from 1."""
+class LedgerTable(LedgerReader):
+    """Evidence, to be read and added to. One thread at a time may work on a shard."""
 
     def __init__(self, client: "DynamoDBClient", table: str) -> None:
         """Work on this table."""
-        self._client = client
-        self._table = table
-        self._tails: dict[int, int] = {}
+        super().__init__(client, table)
+        self._ends: dict[int, End] = {}
+        self._prepared: dict[int, End] = {}
 
     def open(self, shard: int) -> None:
         """As `Ledger.open`."""
-        self._tails[shard] = self._tail(f"{shard:02}")
+        self._ends[shard] = self.end(shard)
 
     def append(self, shard: int, entries: Sequence[Entry]) -> None:
-        """As `Ledger.append`: each batch by one conditional put, so none is overwritten or kept twice."""
-        for batch in _batches(entries):
-            self._append_batch(f"{shard:02}", shard, batch)
+        """As `Ledger.append`: each batch by one conditional put, so none is overwritten or kept twice.
 
-    def _append_batch(self, partition: str, shard: int, entries: str) -> None:
-        batch = uuid4().hex
-        for _ in range(_TRIES):
-            if shard not in self._tails:
-                self.open(shard)
-            number = self._tails[shard] + 1
-            if self._put(partition, number, batch, entries):
-                self._tails[shard] = number
+        Args:
+            shard: the shard of all the records that the entries are about.
+            entries: any number; they are split into batches.
+
+        Raises:
+            CallFailedError: a call failed, or other writers took ten numbers running.
+        """
+        for lines in split(_sealed(entries)):
+            self._append(shard, lines)
+
+    def writes(self, shard: int, entries: Sequence[Entry]) -> list[dict[str, Any]]:
+        """A batch as part of another's transaction: the conditional put first, then the index.
+
+        Once the transaction committed, `appended` is to be called; `forget`, if it was refused or its answer
+        was lost. Until then, nothing else may be appended to this shard.
+
+        Args:
+            shard: as for `append`.
+            entries: a few: each may take a place of the transaction's hundred.
+
+        Raises:
+            ValueError: no entries, or more than a batch holds.
+            CallFailedError: the end of the chain could not be read.
+        """
+        (lines,) = split(_sealed(entries))
+        batch = self._next(shard, lines)
+        self._prepared[shard] = _end_of(batch)
+        rows = [{"TableName": self._table, "Item": row} for row in index_rows(int(batch["seq"]), lines)]
+        return [{"Put": put} for put in (self._put_of(batch), *rows)]
+
+    def appended(self, shard: int) -> None:
+        """The transaction committed: the chain ends with the batch that `writes` prepared."""
+        self._ends[shard] = self._prepared.pop(shard)
+
+    def forget(self, shard: int) -> None:
+        """Where the chain ends is not known any more: it will be read anew."""
+        self._ends.pop(shard, None)
+        self._prepared.pop(shard, None)
+
+    def _append(self, shard: int, lines: Sequence[Line]) -> None:
+        for _ in _tries():
+            batch = self._next(shard, lines)
+            # The index first: a batch that is missing from it would be missed; a row too many does no harm.
+            batch_put(self._client, self._table, index_rows(int(batch["seq"]), lines))
+            kept = self._put(shard, batch)
+            if kept["hash"] == batch["hash"]:
+                self._ends[shard] = _end_of(batch)
                 return
-            del self._tails[shard]  # another run appended: its tail is to be read
-        raise CallFailedError("append", "Contended")
+            # Another's batch has the number; the rows just written may have replaced those of that batch.
+            batch_put(self._client, self._table, rows_as_kept(kept, lines))
+            self.forget(shard)
 
-    def _put(self, partition: str, number: int, batch: str, entries: str) -> bool:
-        """Put a batch at a sequence number; one that is there may be this very one, its answer lost."""
-        key = {"shard": {"S": partition}, "seq": {"N": str(number)}}
+    def _put(self, shard: int, batch: Batch) -> Batch:
+        """Put a batch; returns the one that has its number then: it may be this very one, its answer lost."""
         try:
             with failures_of("PutItem"):
-                self._client.put_item(
-                    TableName=self._table,
-                    Item={**key, "v": {"N": str(FORMAT)}, "batch": {"S": batch}, "entries": {"S": entries}},
-                    ConditionExpression="attribute_not_exists(#seq)",
-                    ExpressionAttributeNames={"#seq": "seq"},
-                )
+                self._client.put_item(**self._put_of(batch))
         except CallFailedError as error:
-            if error.code != "ConditionalCheckFailedException":
+            self.forget(shard)
+            kept = self._batch(batch["shard"], int(batch["seq"]))
+            refused = error.code == "ConditionalCheckFailedException"
+            if kept is None or not (refused or kept["hash"] == batch["hash"]):
                 raise
-            with failures_of("GetItem"):
-                there = self._client.get_item(TableName=self._table, Key=key, ConsistentRead=True)["Item"]
-            return there["batch"]["S"] == batch
-        return True
+            return kept
+        return batch
 
-    def _tail(self, partition: str) -> int:
-        with failures_of("Query"):
-            answer = self._client.query(
-                TableName=self._table,
-                KeyConditionExpression="#shard = :shard",
-                ProjectionExpression="#seq",
-                ExpressionAttributeNames={"#shard": "shard", "#seq": "seq"},
-                ExpressionAttributeValues={":shard": {"S": partition}},
-                ScanIndexForward=False,
-                ConsistentRead=True,
-                Limit=1,
-            )
-        return int(answer["Items"][0]["seq"]["N"]) if answer["Items"] else 0
+    def _next(self, shard: int, lines: Sequence[Line]) -> Batch:
+        if shard not in self._ends:
+            self.open(shard)
+        return chained(partition(shard), self._ends[shard], lines)
+
+    def _put_of(self, batch: Batch) -> dict[str, Any]:
+        return {
+            "TableName": self._table,
+            "Item": to_item(batch),
+            "ConditionExpression": "attribute_not_exists(#seq)",
+            "ExpressionAttributeNames": {"#seq": "seq"},
+        }
 
 
-def _batches(entries: Sequence[Entry]) -> Iterator[str]:
-    """The entries as JSON arrays, of limited length and number."""
-    batch: list[str] = []
-    size = 0
-    for entry in entries:
-        text = json.dumps(entry.as_json(), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-        length = len(text.encode())
-        if batch and (len(batch) == MOST_ENTRIES or size + length > MOST_BYTES):
-            yield f"[{','.join(batch)}]"
-            batch, size = [], 0
-        batch.append(text)
-        size += length
-    if batch:
-        yield f"[{','.join(batch)}]"
+def _sealed(entries: Sequence[Entry]) -> Iterator[Line]:
+    return (seal(entry, token_bytes(SALT_BYTES)) for entry in entries)
+
+
+def _end_of(batch: Batch) -> End:
+    return int(batch["seq"]), batch["hash"]
+
+
+def _tries() -> Iterator[None]:
+    """Try again on the new end of the chain, with growing pauses and jitter."""
+    for attempt in range(_TRIES):
+        if attempt:
+            sleep(uniform(0, min(_LONGEST_PAUSE, _FIRST_PAUSE * 2**attempt)))  # noqa: S311 -- jitter is no secret
+        yield
+    raise CallFailedError("append", "Contended")

@@ -11,7 +11,8 @@ from typing import TypeGuard
 from shared.expression import Expression, ExpressionFailedError
 from shared.foreign_values import NothingError, read_instant, read_name
 from shared.instants import to_text
-from shared.sources import CONTRACT, Becomes, ContractEvent, Outcome, Reason, Source
+from shared.outgoing import ContractEvent
+from shared.sources import CONTRACT, Becomes, Outcome, Reason, Source
 
 NO_ENTRY = "none"
 """Stands for an entry's id where no entry took the event."""

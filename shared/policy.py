@@ -22,6 +22,8 @@ _NUMBERS = Context(prec=38, Emin=-130, Emax=125, traps=[Inexact, Subnormal])  # 
 
 EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 _FIELD = re.compile(r"\{(\w+)\}", re.ASCII)
+_MOST_BITS = 1024
+"""An integer of more bits is no key; of more than 4,300 digits, Python refuses to write it."""
 
 
 class Trigger(StrEnum):
@@ -29,6 +31,7 @@ class Trigger(StrEnum):
 
     SHIPMENT = "shipment"
     LEAVER = "leaver"
+    REQUEST = "request"
 
 
 class Merge(StrEnum):
@@ -71,14 +74,30 @@ class KeyTemplate:
             RefusedError: what comes out cannot be a key.
         """
         text = _FIELD.sub(lambda found: fields[found[1]], self.template)
-        names = ", ".join(self.fields)
-        if EMAIL.search(text):
-            raise RefusedError(names, "looks like an e-mail address, which a key must not be")
-        if self.type == "N":
-            return {"N": _canonical_number(text, names)}
-        if len(text.encode()) > MOST_KEY_BYTES:
-            raise RefusedError(names, f"makes a key longer than {MOST_KEY_BYTES} bytes")
-        return {"S": text}
+        return _key_value(self.type, text, ", ".join(self.fields))
+
+    def take(self, value: object, field: str) -> WireValue:
+        """Take what somebody calls the key attribute itself: the template plays no part.
+
+        Args:
+            value: text, a whole number, or either as text with its type, such as `{"N": "7"}`.
+            field: what a refusal calls it.
+
+        Raises:
+            RefusedError: it cannot be a key, or is of another type.
+        """
+        match value:
+            case bool():
+                text: object = None
+            case int() if value.bit_length() <= _MOST_BITS:
+                text = str(value)
+            case Mapping() if value.keys() == {self.type}:
+                text = value[self.type]
+            case _:
+                text = value
+        if not isinstance(text, str) or not text:
+            raise RefusedError(field, f'must be text, a whole number, or {{"{self.type}": "…"}}')
+        return _key_value(self.type, text, field)
 
 
 @dataclass(frozen=True)
@@ -118,6 +137,11 @@ class Rule:
         own_anchor = (self.anchor.attribute,) if self.anchor.attribute else ()
         return (*self.match, *own_anchor, HOLD_MARK)
 
+    @property
+    def on_request(self) -> bool:
+        """Whether it erases when somebody asks, and not by the clock."""
+        return self.trigger is Trigger.REQUEST
+
     def is_about(self, record: RecordRef) -> bool:
         """Whether the rule, as it is now, can find this record: its table or key may have been changed."""
         return record.table == self.table and record.key.keys() == self.key.keys()
@@ -131,10 +155,28 @@ class Rule:
         Raises:
             RefusedError: the fields make no valid key.
         """
-        reference = RecordRef(self.table, {name: part.render(fields) for name, part in self.key.items()})
+        names = ", ".join(sorted({field for part in self.key.values() for field in part.fields}))
+        return self._reference({name: part.render(fields) for name, part in self.key.items()}, names)
+
+    def record_of_key(self, values: Mapping[str, object]) -> RecordRef:
+        """The record that somebody names by its key attributes themselves.
+
+        Args:
+            values: each of the rule's key attributes, as `KeyTemplate.take` takes it.
+
+        Raises:
+            RefusedError: they make no valid key; names the attribute, such as `key.shipment_id`.
+        """
+        if values.keys() != self.key.keys():  # other names may be anything, so they are not repeated
+            raise RefusedError("key", f"must name exactly {', '.join(self.key)}")
+        return self._reference(
+            {name: part.take(values[name], f"key.{name}") for name, part in self.key.items()}, "key"
+        )
+
+    def _reference(self, key: Mapping[str, WireValue], field: str) -> RecordRef:
+        reference = RecordRef(self.table, key)
         if len(reference.text.encode()) > MOST_REFERENCE_BYTES:
-            names = ", ".join(sorted({field for part in self.key.values() for field in part.fields}))
-            raise RefusedError(names, f"makes a record reference longer than {MOST_REFERENCE_BYTES} bytes")
+            raise RefusedError(field, f"makes a record reference longer than {MOST_REFERENCE_BYTES} bytes")
         return reference
 
 
@@ -146,6 +188,10 @@ class Policy:
     digest: str
     rules: tuple[Rule, ...]
     max_erasures_per_run: int | None
+    max_hold: timedelta
+    ledger_retain: timedelta
+    hold_reasons: frozenset[str]
+    """The reason codes that a hold may give."""
 
     def rule(self, rule_id: str) -> Rule | None:
         """The rule of that name, unless it was removed."""
@@ -154,6 +200,37 @@ class Policy:
     def triggered_by(self, trigger: Trigger) -> tuple[Rule, ...]:
         """The rules that an event of this kind starts."""
         return tuple(rule for rule in self.rules if rule.trigger is trigger)
+
+    def rules_of(self, table: str) -> tuple[Rule, ...]:
+        """The rules of a table, by its logical name."""
+        return tuple(rule for rule in self.rules if rule.table == table)
+
+    def about(self, record: RecordRef) -> tuple[Rule, ...]:
+        """The rules that can find this record."""
+        return tuple(rule for rule in self.rules if rule.is_about(record))
+
+    def request_rule(self, table: str) -> Rule | None:
+        """What is erased on request in a table, if anything is."""
+        return next((rule for rule in self.rules_of(table) if rule.on_request), None)
+
+    def held_fields(self, table: str) -> tuple[Path, ...]:
+        """The fields that a hold keeps: what the clock would erase, or else what a request would."""
+        rules = self.rules_of(table)
+        by_the_clock = [rule for rule in rules if not rule.on_request]
+        return tuple(path for rule in by_the_clock or rules for path in rule.erase)
+
+
+def _key_value(kind: str, text: str, field: str) -> WireValue:
+    """A key attribute of this text. Length comes first: the search for an address takes its square."""
+    try:
+        length = len(text.encode())
+    except UnicodeEncodeError:
+        raise RefusedError(field, "is not valid Unicode text") from None
+    if length > MOST_KEY_BYTES:
+        raise RefusedError(field, f"makes a key longer than {MOST_KEY_BYTES} bytes")
+    if EMAIL.search(text):
+        raise RefusedError(field, "looks like an e-mail address, which a key must not be")
+    return {"N": _canonical_number(text, field)} if kind == "N" else {"S": text}
 
 
 def _canonical_number(text: str, field: str) -> str:

@@ -93,6 +93,7 @@ def _key_template(value: object) -> KeyTemplate:
 
 
 type Name = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
+type HoldReason = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
 type Zone = Annotated[str, AfterValidator(_zone)]
 type Period = Annotated[timedelta, BeforeValidator(_period, json_schema_input_type=str)]
 type FieldPath = Annotated[Path, BeforeValidator(_path, json_schema_input_type=str | list[str])]

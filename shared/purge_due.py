@@ -1,25 +1,29 @@
 """Use case: work through the timers that are due. Erase, then evidence, then the timer goes."""
 
 from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import groupby
 from typing import Protocol
 
 from shared.allowance import Allowance
+from shared.answer_requests import Answering
 from shared.evidence import Entry
-from shared.failure import CallFailedError, code_of
+from shared.failure import CallFailedError, code_of, raise_all
 from shared.look import FactsToRead, look_at
+from shared.pausing import Brake
 from shared.policy import Policy, Rule
 from shared.record import SHARDS, RecordRef, View
 from shared.retention import SKEW
 from shared.settle import RecordsToErase, Settled, Settling, rule_removed, settle
 from shared.tally import Count, Tally
-from shared.timer import Timer
+from shared.timer import PUT_OFF_AT_MOST, Timer
 from shared.waking import TimersToPut, WakeUps, ensure_wake_up
 
 BATCH = 100
 """Timers worked on together: what one BatchGetItem can look at, and one ledger batch can hold."""
+GRACE = timedelta(minutes=15)
+"""A field that is still there so long after it was due is overdue."""
 TIME_TO_STOP = timedelta(seconds=60)
 """Before the function's time is up: enough for a slow settling, and for the batch's evidence."""
 POISON = {"ValidationException"}
@@ -64,6 +68,8 @@ class Ports:
     timers: TimersToWork
     ledger: Ledger
     wake_ups: WakeUps
+    brake: Brake
+    answering: Answering
 
 
 @dataclass(frozen=True)
@@ -85,15 +91,21 @@ class ShardReport:
     failures: list[str] = field(default_factory=list)
     busy: bool = False
     finished: bool = False
+    paused: bool = False
+    oldest_overdue: timedelta = timedelta(0)
 
 
 @dataclass(frozen=True)
 class PurgeReport:
-    """How far a run came. `failures` are error codes, one for each timer or shard that failed."""
+    """How far a run came. `failures` are error codes, one for each timer or shard that failed.
+
+    `oldest_overdue` is how long ago the oldest timer was due that this run left standing.
+    """
 
     tally: Tally
     failures: tuple[str, ...]
     shards_finished: int
+    oldest_overdue: timedelta
 
     def raise_failures(self) -> None:
         """Raise all failures together, so that the function's own failure shows them.
@@ -101,9 +113,7 @@ class PurgeReport:
         Raises:
             ExceptionGroup: of `CallFailedError`s.
         """
-        if self.failures:
-            errors = [CallFailedError("purge", code) for code in self.failures]
-            raise ExceptionGroup(f"{len(errors)} failed: {', '.join(sorted(set(self.failures)))}", errors)
+        raise_all("purge", self.failures)
 
 
 def purge_due(policy: Policy, ports: Ports, pace: Pace, cause: str) -> PurgeReport:
@@ -134,7 +144,10 @@ def purge_due(policy: Policy, ports: Ports, pace: Pace, cause: str) -> PurgeRepo
     tally.add(Count.SHARDS_BUSY, sum(report.busy for report in reports))
     finished = sum(report.finished for report in reports)
     tally.add(Count.HALTED, int(allowance.spent and finished < SHARDS))
-    return PurgeReport(tally, tuple(code for report in reports for code in report.failures), finished)
+    tally.add(Count.PAUSED, int(any(report.paused for report in reports)))
+    failures = tuple(code for report in reports for code in report.failures)
+    oldest_overdue = max(report.oldest_overdue for report in reports)
+    return PurgeReport(tally, failures, finished, oldest_overdue)
 
 
 @dataclass(frozen=True)
@@ -155,6 +168,8 @@ class _Run:
                 self.ports.timers.release(shard)
             else:
                 report.busy = True
+            if not report.busy:
+                self._measure(report)
         except Exception as error:  # noqa: BLE001 -- one shard must not stop the others; it is raised in the end
             report.failures.append(code_of(error))
         return report
@@ -163,6 +178,9 @@ class _Run:
         """Work under the lease that was just taken, which each further batch renews."""
         after = ""
         while True:
+            if self._is_paused():
+                report.paused = True
+                return
             timers = self._ready(report.shard, after, BATCH)
             settled = self._settle(timers, report.tally)
             self._finish(report, settled)
@@ -197,16 +215,32 @@ class _Run:
         if entries:
             self.ports.ledger.append(report.shard, entries)
         moving = [each for each in settled if not each.stands]
+        moving = [self._answered(each, report.tally) for each in moving]
         later = [each.later for each in moving if each.later]
         if later:
             self.ports.timers.put(later)
         if moving:
             self.ports.timers.remove([each.timer for each in moving])
-        report.failures += [each.failure for each in settled if each.failure]
-        report.tally.add(Count.FAILED, sum(bool(each.failure) for each in settled))
+        report.failures += [each.failure for each in moving if each.failure]
+        report.tally.add(Count.FAILED, sum(bool(each.failure) for each in moving))
         for timer in later:
             if self._time_is_up() or not self._ensure_wake_up(timer, report.tally):
                 return
+
+    def _answered(self, settled: Settled, tally: Tally) -> Settled:
+        """Answer who asked for it, once there is evidence; if that fails, the timer comes again for it."""
+        answer, record = settled.answer, settled.timer.record
+        if answer is None:
+            return settled
+        try:
+            answered = self.ports.answering.answer(
+                record, answer.outcome, answer.reason, self.settling.telling
+            )
+        except Exception as error:  # noqa: BLE001 -- one answer must not stop the others; it is raised in the end
+            later = settled.timer.backed_off(self.pace.clock())
+            return replace(settled, later=later, failure=code_of(error))
+        tally.add(Count.ANSWERS, answered)
+        return settled
 
     def _ensure_wake_up(self, timer: Timer, tally: Tally) -> bool:
         """Have the purge woken for a later timer; one that failed may wait for the recurring purge."""
@@ -234,6 +268,22 @@ class _Run:
             if not self._time_is_up():
                 views |= self._look_at_table([look])
         return views
+
+    def _measure(self, report: ShardReport) -> None:
+        """How late the shard is: the timers that are left, with those that were put off."""
+        now, after = self.pace.clock(), ""
+        while True:
+            left = self.ports.timers.ready(report.shard, now + PUT_OFF_AT_MOST, after, BATCH)
+            overdue = [now - timer.due for timer in left if timer.due + GRACE <= now]
+            report.tally.add(Count.OVERDUE, len(overdue))
+            report.oldest_overdue = max([report.oldest_overdue, *overdue])
+            if len(left) < BATCH or self._time_is_up():
+                return
+            after = left[-1].sort_key
+
+    def _is_paused(self) -> bool:
+        pause = self.ports.brake.read()
+        return pause is not None and pause.in_force(self.pace.clock())
 
     def _rule(self, timer: Timer) -> Rule | None:
         rule = self.settling.policy.rule(timer.rule)

@@ -1,5 +1,7 @@
 """What the functions that take contract events from a queue have in common: batches with partial failures."""
 
+from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -10,30 +12,62 @@ from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from shared.aws import CLIENT_CONFIG
 from shared.business_tables import BusinessTables
 from shared.config import EventSettings, policy_for
+from shared.contract import read_event
 from shared.dead_letters import DeadLetterQueue
 from shared.deliveries import Deliveries
 from shared.due_table import DueTable
-from shared.facts_table import FactsTable
+from shared.facts_table import FactsWithEvidence
 from shared.failure import code_of
+from shared.ledger_table import LedgerTable
 from shared.metrics import publish
-from shared.schedule_deletion import Ports
+from shared.policy import Policy
+from shared.schedule_deletion import Ports, schedule_deletion
+from shared.scheduler import SchedulerWakeUps
 from shared.tally import Count, Tally
+from shared.telling import Telling
 from shared.wiring import clock, wake_ups
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
 
 
-def deliveries(settings: EventSettings) -> Deliveries:
-    """What a function works its messages with."""
+@dataclass(frozen=True)
+class Wired:
+    """The adapters that such functions have in common."""
+
+    policy: Policy
+    records: BusinessTables
+    ledger: LedgerTable
+    facts: FactsWithEvidence
+    timers: DueTable
+    wake_ups: SchedulerWakeUps
+    dead_letters: DeadLetterQueue
+
+
+def wired(settings: EventSettings) -> Wired:
+    """The adapters, for these settings."""
     dynamodb = boto3.client("dynamodb", config=CLIENT_CONFIG)
-    ports = Ports(
+    ledger = LedgerTable(dynamodb, settings.ledger_table)
+    return Wired(
+        policy_for(settings),
         BusinessTables(dynamodb, settings.tables, settings.facts_table),
-        FactsTable(dynamodb, settings.facts_table),
+        ledger,
+        FactsWithEvidence(dynamodb, settings.facts_table, ledger, settings.tables),
         DueTable(dynamodb, settings.due_table),
         wake_ups(settings, settings.purge_function_arn),
+        DeadLetterQueue(settings.dead_letter_queue_url),
     )
-    return Deliveries(policy_for(settings), ports, DeadLetterQueue(settings.dead_letter_queue_url), clock)
+
+
+def schedules_deletions(settings: EventSettings) -> Deliveries:
+    """How the events that start and stop the clock are worked."""
+    own = wired(settings)
+    ports = Ports(own.records, own.facts, own.timers, own.wake_ups)
+
+    def work(event: object, now: datetime) -> Tally:
+        return schedule_deletion(read_event(event, now), Telling(own.policy, now, "event"), ports)
+
+    return Deliveries(work, own.dead_letters, clock)
 
 
 def serve(

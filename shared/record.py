@@ -29,6 +29,19 @@ class RecordRef:
     table: str
     key: Mapping[str, WireValue]
 
+    @classmethod
+    def of(cls, text: str) -> "RecordRef":
+        """The reference that reads so.
+
+        Raises:
+            ValueError: nothing reads so.
+        """
+        table, separator, key = text.partition("#")
+        reference = cls(table, json.loads(key) if separator else {})
+        if reference.text != text or not reference.key:
+            raise ValueError("not a record reference")
+        return reference
+
     @cached_property
     def text(self) -> str:
         """`<table>#<canonical JSON of the typed key>`: the key of Facts, the name in evidence."""

@@ -6,6 +6,7 @@ from decimal import Decimal
 from enum import StrEnum
 
 from shared.facts import Facts
+from shared.hold_mark import mark_until
 from shared.instants import (
     DAY,
     LAST,
@@ -17,7 +18,6 @@ from shared.instants import (
     ceil,
     end_of_day,
     parse,
-    parse_rfc3339,
 )
 from shared.policy import Anchor, Counting, Merge, Mode, Rule
 from shared.record import HOLD_MARK, View, WireValue
@@ -174,16 +174,9 @@ def _held_until(view: View, certainly_now: datetime) -> datetime | None:
 
     A hold without a readable end is in force.
     """
-    ends = [hold.until for hold in view.facts.holds.values()] if view.facts else []
+    ends = [hold.until for hold in view.facts.in_force(certainly_now)] if view.facts else []
     mark = view.value(HOLD_MARK)
     if mark is not None:
-        ends.append(_mark_until(mark))
+        ends.append(mark_until(mark))
     known_ends = [add(certainly_now, LOOK_AGAIN) if end is None else end for end in ends]
     return max((end for end in known_ends if end > certainly_now), default=None)
-
-
-def _mark_until(mark: WireValue) -> datetime | None:
-    try:
-        return parse_rfc3339(mark["M"]["until"]["S"])
-    except (KeyError, TypeError, UnreadableInstantError):
-        return None

@@ -2,24 +2,18 @@
 
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Protocol
 
 from shared.contract import Told
-from shared.facts import CANCELS, FactKind, Facts
-from shared.look import FactsToRead, RecordsToLookAt, look_at
-from shared.policy import Policy, Rule, Trigger
+from shared.evidence import Outcome
+from shared.facts import CANCELS, Facts
+from shared.look import RecordsToLookAt, look_at
+from shared.policy import Rule, Trigger
 from shared.record import RecordRef, View
 from shared.retention import Drop, Why, due_from, due_instant
 from shared.tally import Count, Tally
+from shared.telling import FactsToChange, Telling, tell
 from shared.timer import Timer
 from shared.waking import TimersToPut, WakeUps, ensure_wake_up
-
-
-class FactsToTell(FactsToRead, Protocol):
-    """The Facts table, for writing."""
-
-    def tell(self, record: RecordRef, kind: FactKind, instant: datetime) -> Facts:
-        """Keep an instant, and say all that is known now."""
 
 
 @dataclass(frozen=True)
@@ -27,12 +21,12 @@ class Ports:
     """What this use case works on."""
 
     records: RecordsToLookAt
-    facts: FactsToTell
+    facts: FactsToChange
     timers: TimersToPut
     wake_ups: WakeUps
 
 
-def schedule_deletion(told: Told, policy: Policy, ports: Ports, now: datetime) -> Tally:
+def schedule_deletion(told: Told, telling: Telling, ports: Ports) -> Tally:
     """Keep what an event tells, and set a timer for each rule that it starts.
 
     In this order: fact, timer, wake-up. A crash between any two leaves the event to be delivered again, which
@@ -40,16 +34,15 @@ def schedule_deletion(told: Told, policy: Policy, ports: Ports, now: datetime) -
 
     Args:
         told: a validated event.
-        policy: the rules.
+        telling: by which policy, and when.
         ports: what to work on.
-        now: an aware UTC instant.
 
     Raises:
         RefusedError: the event's fields make no valid key; nothing was written.
         CallFailedError: a call failed; the event is to be delivered again.
     """
-    tally = Tally()
-    looks = [(rule, told.record(rule)) for rule in policy.triggered_by(told.trigger)]
+    tally, now = Tally(), telling.now
+    looks = [(rule, told.record(rule)) for rule in telling.policy.triggered_by(told.trigger)]
     if not looks:
         tally.add(Count.NO_RULE)
     for rule, record in looks:
@@ -57,7 +50,7 @@ def schedule_deletion(told: Told, policy: Policy, ports: Ports, now: datetime) -
         if not view.exists:
             tally.add(Count.UNKNOWN_RECORD)
         if _only_told(told, rule, view):
-            view = replace(view, facts=ports.facts.tell(record, told.kind, told.instant))
+            view = replace(view, facts=_tell(told, record, view, telling, ports.facts))
             tally.add(Count.FACTS)
         due = _due(told, rule, view, now)
         if isinstance(due, Drop):
@@ -67,6 +60,12 @@ def schedule_deletion(told: Told, policy: Policy, ports: Ports, now: datetime) -
             tally.add(Count.TIMERS)
             ensure_wake_up(ports.wake_ups, due, now, tally)
     return tally
+
+
+def _tell(told: Told, record: RecordRef, view: View, telling: Telling, facts: FactsToChange) -> Facts | None:
+    """Keep what only this event knows; what is known about the record afterwards."""
+    entry = telling.entry(Outcome.TOLD, record, kind=told.kind.value, instant=told.instant)
+    return tell(record, lambda known: known.told(told.kind, told.instant), entry, facts) or view.facts
 
 
 def _only_told(told: Told, rule: Rule, view: View) -> bool:

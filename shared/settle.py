@@ -13,6 +13,7 @@ from shared.policy import Policy, Rule
 from shared.record import Path, RecordRef, View
 from shared.retention import Drop, Erase, Wait, Why, decide
 from shared.tally import Count, Tally
+from shared.telling import Telling
 from shared.timer import Timer
 
 TRIES = 3
@@ -31,8 +32,8 @@ class RecordsToErase(RecordsToLookAt, Protocol):
         some where a path's parent is missing, or where a failure came between two paths.
         """
 
-    def has_personal_fields(self, rule: Rule, record: RecordRef) -> bool:
-        """Whether any of the rule's fields is on the record, asked without reading them."""
+    def has_fields(self, record: RecordRef, paths: Collection[Path]) -> bool:
+        """Whether any of the fields is on the record, asked without reading them."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,11 @@ class Settling:
     clock: Callable[[], datetime]
     cause: str
     allowance: Allowance
+
+    @property
+    def telling(self) -> Telling:
+        """As of now."""
+        return Telling(self.policy, self.clock(), self.cause)
 
     def evidence(  # noqa: PLR0913 -- evidence has this many parts, and each call names those that differ
         self,
@@ -80,6 +86,14 @@ class Settled:
     later: Timer | None = None
     failure: str = ""
     stands: bool = False
+    on_request: bool = False
+    """Whether somebody asked for it, and waits for an answer."""
+
+    @property
+    def answer(self) -> Entry | None:
+        """The evidence that answers a request, once it is settled."""
+        settled = self.on_request and self.entries and not self.later and not self.stands
+        return self.entries[0] if settled else None
 
 
 def settle(timer: Timer, rule: Rule, view: View, settling: Settling, tally: Tally) -> Settled:
@@ -165,16 +179,15 @@ class _Case:
         return True
 
     def _has_personal_fields(self) -> bool:
-        return self.settling.records.has_personal_fields(self.rule, self.timer.record)
+        return self.settling.records.has_fields(self.timer.record, self.rule.erase)
 
     def _erased(self, decision: Erase) -> Settled:
         """End with nothing left to erase; what was not there to be removed, others removed."""
         rest = tuple(path for path in self.rule.erase if path not in self.removed)
         absent = [self._entry(Outcome.ALREADY_ABSENT, rest, due=decision.due)] if rest else []
         if self.removed:
-            # A timer moved to the end of a hold is expected then; one that failed is late all the while.
-            expected = decision.due if self.timer.attempts else max(decision.due, self.timer.at)
-            late = self.settling.clock() - expected
+            # A timer that was moved to the end of a hold is expected then.
+            late = self.settling.clock() - max(decision.due, self.timer.due)
             self.tally.seconds_to_erase.append(late.total_seconds())
         else:
             self.tally.add(Count.ALREADY_ABSENT)
@@ -183,7 +196,7 @@ class _Case:
     def _wait(self, decision: Wait) -> Settled:
         held = decision.why is Why.HELD
         self.tally.add(Count.HELD if held else Count.WAITING)
-        later = self.timer.moved(decision.until, due=self.timer.due if held else decision.until)
+        later = self.timer.moved(decision.until)
         return self._end(later=later, stands=later.sort_key == self.timer.sort_key)
 
     def _drop(self, why: Why) -> Settled:
@@ -214,7 +227,7 @@ class _Case:
             self.tally.add(Count.ERASED)
             erased = self._entry(Outcome.ERASED, tuple(sorted(self.removed)), due=due)
             entries = (erased, *entries)
-        return Settled(self.timer, entries, later, failure, stands)
+        return Settled(self.timer, entries, later, failure, stands, self.rule.on_request)
 
     def _entry(
         self,

@@ -1,13 +1,13 @@
 """Foreign events and what becomes of them. `sources_file` reads them from TOML, `mapping` does the work."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol
 from zoneinfo import ZoneInfo
 
 from shared.expression import Expression
 from shared.instants import AnchorFormat
+from shared.outgoing import ContractEvent
 
 
 class Kind(StrEnum):
@@ -94,28 +94,12 @@ class Source:
 
 
 @dataclass(frozen=True)
-class ContractEvent:
-    """An event of Lapse's own contract, ready for the stack's bus."""
-
-    source: str
-    detail_type: str
-    detail: Mapping[str, str | int]
-
-
-@dataclass(frozen=True)
 class Outcome:
     """What one entry made of a foreign event: contract events, and a reason for each record without one."""
 
     entry: str
     events: tuple[ContractEvent, ...] = ()
     reasons: tuple[Reason, ...] = ()
-
-
-class EventBus(Protocol):
-    """Where contract events go."""
-
-    def put(self, events: Sequence[ContractEvent]) -> None:
-        """Put all of them, or raise `CallFailedError`; putting one twice is harmless."""
 
 
 @dataclass(frozen=True)

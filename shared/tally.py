@@ -13,6 +13,8 @@ class Count(StrEnum):
 
     EVENTS = "Events"
     PURGES = "Purges"
+    SWEEPS = "Sweeps"
+    UNREADABLE = "Unreadable"
     FACTS = "Facts"
     TIMERS = "Timers"
     NO_RULE = "NoRule"
@@ -29,6 +31,15 @@ class Count(StrEnum):
     REFUSED = "Refused"
     SHARDS_BUSY = "ShardsBusy"
     HALTED = "Halted"
+    PAUSED = "Paused"
+    OVERDUE = "Overdue"
+    ANSWERS = "Answers"
+    REQUESTS = "Requests"
+    HOLDS_PLACED = "HoldsPlaced"
+    HOLDS_RELEASED = "HoldsReleased"
+    HOLDS_REFUSED = "HoldsRefused"
+    HOLDS_EXPIRING = "HoldsExpiring"
+    MARKS_PUT_RIGHT = "MarksPutRight"
 
 
 @dataclass

@@ -9,10 +9,13 @@ from threading import RLock
 from typing import Any
 
 from shared.evidence import Entry
-from shared.facts import FactKind, Facts
+from shared.facts import Facts
+from shared.hold_mark import MarkChange
 from shared.instants import to_text
+from shared.outgoing import ContractEvent
+from shared.pausing import SHARD_OF_PAUSES, Pause
 from shared.policy import Rule
-from shared.record import Path, RecordRef, View, at_path
+from shared.record import HOLD_MARK, Path, RecordRef, View, at_path
 from shared.timer import Timer
 
 type Items = dict[RecordRef, dict[str, Any]]
@@ -28,6 +31,8 @@ class Memory:
     leases: dict[int, tuple[str, datetime]] = field(default_factory=dict)
     batches: dict[int, list[list[Entry]]] = field(default_factory=dict)
     minutes: set[datetime] = field(default_factory=set)
+    pause: Pause | None = None
+    news: list[ContractEvent] = field(default_factory=list)
     lock: RLock = field(default_factory=RLock)
     stamps: Iterator[int] = field(default_factory=count)
 
@@ -43,10 +48,10 @@ class MemoryTables:
             items = {record: self.memory.items[record] for record in records if record in self.memory.items}
             return {record: _projected(item, paths) for record, item in items.items()}
 
-    def has_personal_fields(self, rule: Rule, record: RecordRef) -> bool:
+    def has_fields(self, record: RecordRef, paths: Collection[Path]) -> bool:
         with self.memory.lock:
             item = self.memory.items.get(record, {})
-            return any(at_path(item, path) is not None for path in rule.erase)
+            return any(at_path(item, path) is not None for path in paths)
 
     def erase(self, rule: Rule, record: RecordRef, view: View) -> Collection[Path]:
         with self.memory.lock:
@@ -77,11 +82,42 @@ class MemoryFacts:
         with self.memory.lock:
             return {record: self.memory.facts[record] for record in records if record in self.memory.facts}
 
-    def tell(self, record: RecordRef, kind: FactKind, instant: datetime) -> Facts:
+    def change(
+        self, record: RecordRef, before: Facts | None, after: Facts, entry: Entry, mark: MarkChange | None
+    ) -> bool:
         with self.memory.lock:
-            told = self.memory.facts.get(record, Facts()).told(kind, instant)
-            self.memory.facts[record] = told
-            return told
+            if not self._unchanged(record, before) or (mark and not self._holds(record, mark)):
+                return False
+            self.memory.facts[record] = after
+            self.memory.batches.setdefault(record.shard, []).append([entry])
+            if mark:
+                self._put_mark(record, mark)
+            return True
+
+    def mark(self, record: RecordRef, facts: Facts | None, change: MarkChange) -> bool:
+        with self.memory.lock:
+            if (facts and not self._unchanged(record, facts)) or not self._holds(record, change):
+                return False
+            self._put_mark(record, change)
+            return True
+
+    def _unchanged(self, record: RecordRef, before: Facts | None) -> bool:
+        there = self.memory.facts.get(record)
+        return (there.version if there else None) == (before.version if before else None)
+
+    def _holds(self, record: RecordRef, mark: MarkChange) -> bool:
+        item = self.memory.items.get(record)
+        if item is None or not mark.exists:
+            return (item is not None) == mark.exists
+        needed = not mark.needs or any(at_path(item, path) is not None for path in mark.needs)
+        return needed and at_path(item, HOLD_MARK) == mark.seen
+
+    def _put_mark(self, record: RecordRef, mark: MarkChange) -> None:
+        item = self.memory.items.get(record, {})
+        if mark.exists and mark.right != mark.seen:
+            item.pop(HOLD_MARK[0], None)
+            if mark.right is not None:
+                item[HOLD_MARK[0]] = deepcopy(mark.right)
 
 
 @dataclass
@@ -137,6 +173,32 @@ class MemoryLedger:
     def append(self, shard: int, entries: Sequence[Entry]) -> None:
         with self.memory.lock:
             self.memory.batches.setdefault(shard, []).append(list(entries))
+
+
+@dataclass
+class MemoryBrake:
+    """The brake."""
+
+    memory: Memory
+
+    def read(self) -> Pause | None:
+        return self.memory.pause
+
+    def put(self, pause: Pause | None, entry: Entry) -> None:
+        with self.memory.lock:
+            self.memory.pause = pause
+            self.memory.batches.setdefault(SHARD_OF_PAUSES, []).append([entry])
+
+
+@dataclass
+class MemoryBus:
+    """The stack's bus, as its news arrive."""
+
+    memory: Memory
+
+    def put(self, events: Sequence[ContractEvent]) -> None:
+        with self.memory.lock:
+            self.memory.news += events
 
 
 @dataclass

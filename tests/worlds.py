@@ -3,7 +3,6 @@
 The same cases run in three worlds (in memory, on moto, on the local stack) and end in the same contents.
 """
 
-import json
 from abc import abstractmethod
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from copy import deepcopy
@@ -12,26 +11,45 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Protocol
 from uuid import uuid4
 
+from shared.answer_requests import Answering
+from shared.brake import BrakeWithEvidence
 from shared.business_tables import BusinessTables
 from shared.contract import read_event
 from shared.due_table import DueTable
 from shared.facts import Facts, Hold
-from shared.facts_table import FactsTable
+from shared.facts_table import FactsWithEvidence
+from shared.hold_records import FactsToHold
+from shared.hold_records import Ports as HoldPorts
 from shared.instants import to_text
+from shared.ledger_batch import entries_in
+from shared.ledger_index import LedgerReader
 from shared.ledger_table import LedgerTable
+from shared.outgoing import EventBus
+from shared.pausing import BrakeToPull
 from shared.policy import Policy
 from shared.purge_due import Ledger, Pace, PurgeReport, ShardReport, TimersToWork, purge_due
 from shared.purge_due import Ports as PurgePorts
 from shared.record import SHARDS, RecordRef
-from shared.schedule_deletion import FactsToTell, schedule_deletion
+from shared.request_erasure import Ports as RequestPorts
 from shared.schedule_deletion import Ports as EventPorts
+from shared.schedule_deletion import schedule_deletion
 from shared.scheduler import SchedulerWakeUps
 from shared.settle import RecordsToErase
 from shared.tally import Tally
+from shared.telling import Telling
 from shared.timer import Timer
 from shared.waking import WakeUps
 from tests.builders import NOW
-from tests.memory import Memory, MemoryFacts, MemoryLedger, MemoryTables, MemoryTimers, MemoryWakeUps
+from tests.memory import (
+    Memory,
+    MemoryBrake,
+    MemoryBus,
+    MemoryFacts,
+    MemoryLedger,
+    MemoryTables,
+    MemoryTimers,
+    MemoryWakeUps,
+)
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -55,6 +73,8 @@ class BusinessSystem(Protocol):
     def entries(self) -> list[dict[str, Any]]: ...
     @abstractmethod
     def minutes(self) -> list[datetime]: ...
+    @abstractmethod
+    def news(self) -> list[tuple[str, dict[str, Any]]]: ...
 
 
 @dataclass
@@ -62,10 +82,12 @@ class World:
     """The ports, a clock that only moves when told, and the business system."""
 
     records: RecordsToErase
-    facts: FactsToTell
+    facts: FactsToHold
     timers: TimersToWork
     ledger: Ledger
     wake_ups: WakeUps
+    brake: BrakeToPull
+    bus: EventBus
     business: BusinessSystem
     now: datetime = NOW
     clock: Callable[[], datetime] | None = None
@@ -77,11 +99,28 @@ class World:
         """Deliver an event."""
         told = read_event(event, self.now)
         ports = EventPorts(self.records, self.facts, self.timers, self.wake_ups)
-        return schedule_deletion(told, policy, ports, self.now)
+        return schedule_deletion(told, self.telling(policy), ports)
+
+    def telling(self, policy: Policy, cause: str = "event") -> Telling:
+        """As of now."""
+        return Telling(policy, self.now, cause)
+
+    @property
+    def for_holds(self) -> HoldPorts:
+        """The ports of holds."""
+        return HoldPorts(self.records, self.facts, self.ledger, self.timers, self.wake_ups)
+
+    @property
+    def for_requests(self) -> RequestPorts:
+        """The ports of requests."""
+        return RequestPorts(self.facts, self.timers, self.wake_ups, self.bus)
 
     def purge(self, policy: Policy, cause: str = "manual") -> PurgeReport:
         """Run the purge."""
-        ports = PurgePorts(self.records, self.facts, self.timers, self.ledger, self.wake_ups)
+        answering = Answering(self.facts, self.bus)
+        ports = PurgePorts(
+            self.records, self.facts, self.timers, self.ledger, self.wake_ups, self.brake, answering
+        )
         pace = Pace(self.clock or (lambda: self.now), self.time_left, self.slept.append, self.side_by_side)
         return purge_due(policy, ports, pace, cause)
 
@@ -131,17 +170,29 @@ class MemoryBusiness(BusinessSystem):
 
     def entries(self) -> list[dict[str, Any]]:
         batches = [batch for shard in sorted(self.memory.batches) for batch in self.memory.batches[shard]]
-        return [entry.as_json() for batch in batches for entry in batch]
+        return [{**entry.as_json(), "record": entry.record} for batch in batches for entry in batch]
 
     def minutes(self) -> list[datetime]:
         return sorted(self.memory.minutes)
+
+    def news(self) -> list[tuple[str, dict[str, Any]]]:
+        return [(event.detail_type, dict(event.detail)) for event in self.memory.news]
 
 
 def memory_world() -> World:
     """A world in memory."""
     memory = Memory()
     tables, facts, timers = MemoryTables(memory), MemoryFacts(memory), MemoryTimers(memory)
-    return World(tables, facts, timers, MemoryLedger(memory), MemoryWakeUps(memory), MemoryBusiness(memory))
+    return World(
+        tables,
+        facts,
+        timers,
+        MemoryLedger(memory),
+        MemoryWakeUps(memory),
+        MemoryBrake(memory),
+        MemoryBus(memory),
+        MemoryBusiness(memory),
+    )
 
 
 @dataclass
@@ -154,6 +205,7 @@ class AwsBusiness(BusinessSystem):
     facts_table: str
     ledger_table: str
     group: str
+    sent: Memory
 
     def put(self, record: RecordRef, item: Mapping[str, Any]) -> None:
         self.dynamodb.put_item(TableName=self.tables[record.table], Item=dict(item))
@@ -184,14 +236,16 @@ class AwsBusiness(BusinessSystem):
         )
 
     def entries(self) -> list[dict[str, Any]]:
-        pages = self.dynamodb.get_paginator("scan").paginate(TableName=self.ledger_table)
-        batches = [item for page in pages for item in page["Items"]]
-        batches.sort(key=lambda item: (item["shard"]["S"], int(item["seq"]["N"])))
-        return [entry for batch in batches for entry in json.loads(batch["entries"]["S"])]
+        reader = LedgerReader(self.dynamodb, self.ledger_table)
+        batches = [batch for shard in range(SHARDS) for batch in reader.batches(shard)]
+        return [dict(kept.entry) for batch in batches for kept in entries_in(batch)]
 
     def minutes(self) -> list[datetime]:
         names = [each["Name"] for each in self.scheduler.list_schedules(GroupName=self.group)["Schedules"]]
         return sorted(datetime.strptime(name + "+0000", "purge-%Y%m%dT%H%M%z") for name in names)
+
+    def news(self) -> list[tuple[str, dict[str, Any]]]:
+        return [(event.detail_type, dict(event.detail)) for event in self.sent.news]
 
 
 @dataclass(frozen=True)
@@ -223,13 +277,16 @@ def aws_world(
     arn = "arn:aws:lambda:eu-west-1:000000000000:function:purge"
     role = "arn:aws:iam::000000000000:role/wake-up"
     queue = "arn:aws:sqs:eu-west-1:000000000000:failures"
+    ledger, sent = LedgerTable(dynamodb, own["ledger"]), Memory()
     return World(
         BusinessTables(dynamodb, tables, own["facts"]),
-        FactsTable(dynamodb, own["facts"]),
+        FactsWithEvidence(dynamodb, own["facts"], ledger, tables),
         DueTable(dynamodb, own["due"]),
-        LedgerTable(dynamodb, own["ledger"]),
+        ledger,
         SchedulerWakeUps(scheduler, prefix, role, arn, queue),
-        AwsBusiness(dynamodb, scheduler, tables, own["facts"], own["ledger"], prefix),
+        BrakeWithEvidence(dynamodb, own["facts"], ledger),
+        MemoryBus(sent),
+        AwsBusiness(dynamodb, scheduler, tables, own["facts"], own["ledger"], prefix, sent),
     )
 
 

@@ -6,11 +6,11 @@ from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from shared.config import EventSettings
-from shared.queue_handler import deliveries, serve
+from shared.queue_handler import schedules_deletions, serve
 
 logger = Logger()
 metrics = Metrics()
-wired = deliveries(EventSettings.from_environment())
+wired = schedules_deletions(EventSettings.from_environment())
 
 
 @logger.inject_lambda_context(log_event=False)

@@ -15,7 +15,8 @@ from shared.bus import EventBridgeBus
 from shared.config import SourceSettings
 from shared.failure import CallFailedError
 from shared.mapping import map_event
-from shared.sources import EventBus, Outcome, Reason, Source
+from shared.outgoing import EventBus
+from shared.sources import Outcome, Reason, Source
 from shared.sources_file import shipped_sources
 
 logger = Logger()

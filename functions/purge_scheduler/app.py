@@ -8,13 +8,17 @@ from typing import Any
 
 import boto3
 from aws_lambda_powertools import Logger, Metrics
+from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from shared.answer_requests import Answering
 from shared.aws import CLIENT_CONFIG
+from shared.brake import FactsBrake
+from shared.bus import LazyBus
 from shared.business_tables import BusinessTables
 from shared.config import PurgeSettings, policy_for
 from shared.due_table import DueTable
-from shared.facts_table import FactsTable
+from shared.facts_table import FactsWithEvidence
 from shared.ledger_table import LedgerTable
 from shared.metrics import publish
 from shared.policy import Policy
@@ -32,12 +36,16 @@ dynamodb = boto3.client("dynamodb", config=CLIENT_CONFIG)
 @cache
 def wired(own_arn: str) -> Ports:
     """The adapters, built once for each execution environment; its own ARN only the context tells."""
+    ledger = LedgerTable(dynamodb, settings.ledger_table)
+    facts = FactsWithEvidence(dynamodb, settings.facts_table, ledger, settings.tables)
     return Ports(
         BusinessTables(dynamodb, settings.tables, settings.facts_table),
-        FactsTable(dynamodb, settings.facts_table),
+        facts,
         DueTable(dynamodb, settings.due_table),
-        LedgerTable(dynamodb, settings.ledger_table),
+        ledger,
         wake_ups(settings, own_arn),
+        FactsBrake(dynamodb, settings.facts_table),
+        Answering(facts, LazyBus(settings.event_bus_name)),
     )
 
 
@@ -47,6 +55,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, object]:
     """Work through what is due; answers with how far it came, and fails if anything failed."""
     report = purge(event, context, policy, wired(context.invoked_function_arn))
     publish(metrics, report.tally)
+    metrics.add_metric("OldestOverdue", MetricUnit.Seconds, report.oldest_overdue.total_seconds())
     summary = {"shards_finished": report.shards_finished, "shards": SHARDS, "counts": report.tally.as_json()}
     logger.info("purged", extra=summary)
     report.raise_failures()

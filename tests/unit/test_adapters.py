@@ -188,7 +188,9 @@ def test_what_was_removed_before_a_failure_is_not_forgotten() -> None:
         records.erase(RULE, shipment_ref(), PLAIN)
 
 
-ENTRY = Entry("r", "rule", "1", LONG_AGO, LONG_AGO, (), Outcome.ERASED, "", "manual", "d")
+ENTRY = Entry(
+    outcome=Outcome.ERASED, at=LONG_AGO, cause="manual", policy="d", record="r", rule="rule", due=LONG_AGO
+)
 
 
 def test_a_batch_whose_answer_was_lost_is_kept_once() -> None:
@@ -196,34 +198,39 @@ def test_a_batch_whose_answer_was_lost_is_kept_once() -> None:
     client: Any = Client()
 
     def answers() -> Iterator[Any]:
-        yield {"Items": [{"seq": {"N": "4"}}]}
+        yield {"Items": [{"seq": {"N": "4"}, "hash": {"S": "abcd"}}]}
+        yield {}
         yield failing("ConditionalCheckFailedException")
-        yield {"Item": {"batch": client.calls[1]["Item"]["batch"]}}
+        yield {"Item": client.calls[2]["Item"]}
 
     client.answers = answers()
     LedgerTable(client, "ledger").append(0, [ENTRY])
-    assert [call["operation"] for call in client.calls] == ["query", "put_item", "get_item"]
-    assert client.calls[1]["Item"]["seq"] == {"N": "5"}
+    operations = [call["operation"] for call in client.calls]
+    assert operations == ["query", "batch_write_item", "put_item", "get_item"]
+    assert client.calls[2]["Item"]["seq"] == {"N": "5"}
+    assert client.calls[2]["Item"]["prev"] == {"S": "abcd"}
 
 
 def test_an_empty_ledger_begins_with_one() -> None:
-    """Sequence numbers have no gap at the beginning."""
-    client: Any = Client({"Items": []}, {})
+    """Sequence numbers have no gap at the beginning, and the first batch follows none."""
+    client: Any = Client({"Items": []}, {}, {})
     LedgerTable(client, "ledger").append(7, [ENTRY])
-    assert client.calls[1]["Item"] | {"batch": 0, "entries": 0} == {
-        "shard": {"S": "07"}, "seq": {"N": "1"}, "v": {"N": "1"}, "batch": 0, "entries": 0,
-    }  # fmt: skip
+    item = client.calls[2]["Item"]
+    assert item.keys() == {"shard", "seq", "v", "prev", "hash", "body", "names"}
+    first = {"shard": {"S": "07"}, "seq": {"N": "1"}, "v": {"N": "2"}, "prev": {"S": ""}}
+    assert {name: item[name] for name in first} == first
 
 
 def test_batches_of_evidence_are_limited() -> None:
     """By number, and by size: an item of DynamoDB holds 400 KB."""
     client: Any = Client({"Items": []}, *[{}] * 10)
     LedgerTable(client, "ledger").append(0, [ENTRY] * 250)
-    kept = [json.loads(call["Item"]["entries"]["S"]) for call in client.calls[1:]]
-    assert [len(batch) for batch in kept] == [100, 100, 50]
+    puts = [call["Item"] for call in client.calls if call["operation"] == "put_item"]
+    assert [len(json.loads(put["body"]["S"])["entries"]) for put in puts] == [100, 100, 50]
     client = Client({"Items": []}, *[{}] * 10)
     LedgerTable(client, "ledger").append(0, [replace(ENTRY, record="é" * 50_000)] * 5)
-    assert [len(call["Item"]["entries"]["S"].encode()) // 100_000 for call in client.calls[1:]] == [2, 2, 1]
+    puts = [call["Item"] for call in client.calls if call["operation"] == "put_item"]
+    assert [len(put["names"]["S"].encode()) // 100_000 for put in puts] == [2, 2, 1]
 
 
 def test_looks_are_consistent() -> None:
@@ -231,7 +238,7 @@ def test_looks_are_consistent() -> None:
     client: Any = Client({"Responses": {}}, {"Items": []}, {"Count": 0}, {"Items": []})
     list(batch_get(client, "t", keys(1)))
     DueTable(client, "due").ready(0, LONG_AGO, "", 1)
-    BusinessTables(client, {"Shipments": "real"}, "facts").has_personal_fields(RULE, shipment_ref())
+    BusinessTables(client, {"Shipments": "real"}, "facts").has_fields(shipment_ref(), RULE.erase)
     LedgerTable(client, "ledger").open(0)
     assert client.calls[0]["RequestItems"]["t"]["ConsistentRead"] is True
     assert [call["ConsistentRead"] for call in client.calls[1:]] == [True] * 3

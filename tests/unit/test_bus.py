@@ -8,7 +8,7 @@ from botocore.exceptions import ClientError, EndpointConnectionError
 
 from shared.bus import MOST_BYTES, EventBridgeBus
 from shared.failure import CallFailedError
-from shared.sources import ContractEvent
+from shared.outgoing import ContractEvent
 
 if TYPE_CHECKING:
     from mypy_boto3_events import EventBridgeClient

@@ -27,7 +27,7 @@ def broken(tmp_path: Path) -> Path:
     text = (
         SHIPPED.read_text()
         .replace('retain = "P90D"', 'retain = "P3M"', 1)
-        .replace('"telephone"', '"phones[0]"')
+        .replace('"telephone"', '"phones[0]"', 1)
     )
     file = tmp_path / "broken.toml"
     file.write_text(text)
@@ -46,6 +46,7 @@ def test_check_shows_the_rules() -> None:
         *("shipment events", "from shipped_at (rfc3339)", "or latest fact shipped", "90 days, elapsed"),
         *("contact_number", "email", "address"),
         *("leaver events", "from earliest fact left", "unless returned since", "telephone"),
+        *("delivery-erasure", "contact-erasure", "§9", "request events", "at once", "company", "job_title"),
     ):
         assert text in output
     assert max(map(len, output.splitlines())) <= 100
@@ -76,7 +77,7 @@ def test_check_shows_what_differs_from_the_usual(tmp_path: Path) -> None:
         'mode = "enforce"': 'mode = "observe"',
     }.items():
         assert old in own
-        own = own.replace(old, new, 1)
+        own = own.replace(old, new)
     file = tmp_path / "policy.toml"
     file.write_text(own)
     _, output, _ = run("policy", "check", file, columns=140)
@@ -85,6 +86,19 @@ def test_check_shows_what_differs_from_the_usual(tmp_path: Path) -> None:
         *("from delivery.day (date in Europe/London)", "7 days, calendar-days in Europe/London"),
     ):
         assert text in output
+
+
+def test_check_shows_how_a_request_names_its_records(tmp_path: Path) -> None:
+    """By the key attributes themselves, with no template, and no clock but "at once"."""
+    file = tmp_path / "policy.toml"
+    request = SHIPPED.read_text().rpartition("[[rules]]")[2]
+    head = 'version = 1\nid = "T"\nupdated = 2026-01-01\ntimezone = "UTC"\n'
+    key = 'key = { pk = "C#{no}", no = { N = "{no}" } }'
+    file.write_text(f"{head}[[rules]]{request.replace('key = { contact_id = "{contact_id}" }', key)}")
+    code, output, _ = run("policy", "check", file, columns=140)
+    shown = " ".join(output.split())
+    assert (code, "pk at once" in shown, "no (number)" in shown) == (0, True, True)
+    assert not [text for text in ("{", "elapsed", "fact") if text in shown]
 
 
 def test_check_says_what_is_wrong_and_where(broken: Path) -> None:
@@ -102,7 +116,8 @@ def test_check_for_programs(broken: Path) -> None:
     found = json.loads(output)
     assert (code, found["problems"], found["digest"]) == (0, [], DIGEST)
     assert found["policy"]["updated"] == "2022-11-06"
-    assert [rule["id"] for rule in found["policy"]["rules"]] == ["delivery-contact", "leaver-contact"]
+    rules = ["delivery-contact", "leaver-contact", "delivery-erasure", "contact-erasure"]
+    assert [rule["id"] for rule in found["policy"]["rules"]] == rules
     code, output, _ = run("policy", "check", broken, "--json")
     assert (code, len(json.loads(output)["problems"])) == (1, 2)
 
@@ -118,7 +133,7 @@ def test_attributes_are_one_line_for_sam(broken: Path) -> None:
     assert code == 0
     assert output == (
         "ViewAttributes=contact_id,drop_ship,legal_hold,shipment_id,shipped_at "
-        "ErasedAttributes=contact_number,email,telephone\n"
+        "ErasedAttributes=company,contact_number,email,job_title,name,telephone\n"
     )
     code, output, errors = run("policy", "attributes", broken)
     assert (code, output) == (1, "")

@@ -140,7 +140,7 @@ def test_every_port_call_is_met() -> None:
     purging = {
         "records.look",
         "records.erase",
-        "records.has_personal_fields",
+        "records.has_fields",
         "facts.read",
         "ledger.open",
         "ledger.append",

@@ -12,7 +12,7 @@ import pytest
 
 from functions.on_source import app
 from shared.failure import CallFailedError
-from shared.sources import ContractEvent
+from shared.outgoing import ContractEvent
 from shared.sources_file import read_sources, shipped_sources
 
 ROOT = Path(__file__).parents[2]

@@ -61,6 +61,22 @@ def test_iam_is_told_the_tops_of_paths() -> None:
     )
 
 
+def test_what_is_erased_on_request_is_allowed() -> None:
+    """An erasure on request may go further than the clock, so IAM must let it; it looks at nothing more."""
+    request = """[[rules]]
+id = "erasure"
+clause = "9"
+table = "Orders"
+key = { pk = "ORDER#{shipment_id}", sk = "META" }
+trigger = "request"
+erase = ["notes", ["recipient", "name"]]
+mode = "enforce"
+"""
+    assert parameter_overrides(read_policy((NESTED + request).encode())) == (
+        "ViewAttributes=delivery,legal_hold,order,pk,sk ErasedAttributes=notes,recipient"
+    )
+
+
 @pytest.mark.parametrize("name", ["e,mail", "e mail", "e*", 'e\\"'])
 def test_a_name_that_would_become_another_is_refused(name: str) -> None:
     """A comma or a space would split the name, and allow something else than the policy says."""

@@ -1,7 +1,7 @@
 """The policy file: every key is read as written, and every refusal says where."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import product
 from pathlib import Path as FilePath
@@ -39,12 +39,28 @@ RULE = {
     "erase": '["phone"]',
     "mode": '"enforce"',
 }
+REQUEST = {
+    "id": '"erasure"',
+    "clause": '"9"',
+    "table": '"Shipments"',
+    "key": '{ shipment_id = "{shipment_id}" }',
+    "trigger": '"request"',
+    "erase": '["phone", "name"]',
+    "mode": '"enforce"',
+}
+CLOCK = {key: RULE[key] for key in RULE if key not in REQUEST} | {"anchor_zone": '"UTC"'}
 OTHER = {"id": '"other"', "erase": '["fax"]', "anchor": '{ fact = "shipped" }'}
 
 
 def rule_text(**changes: str) -> str:
     """A rule in TOML, with some keys changed; an empty value leaves the key out."""
     keys = {**RULE, **changes}
+    return "\n".join(["[[rules]]", *(f"{name} = {value}" for name, value in keys.items() if value)])
+
+
+def request_text(**changes: str) -> str:
+    """An erasure on request in TOML, with some keys changed; an empty value leaves the key out."""
+    keys = {**REQUEST, **changes}
     return "\n".join(["[[rules]]", *(f"{name} = {value}" for name, value in keys.items() if value)])
 
 
@@ -82,7 +98,7 @@ def test_the_shipped_policy_says_what_was_promised() -> None:
     policy = read_policy(text)
     assert (policy.id, policy.digest) == ("PP001", hashlib.sha256(text).hexdigest())
     assert policy.max_erasures_per_run == 50_000
-    delivery, leaver = policy.rules
+    delivery, leaver, *_ = policy.rules
     assert delivery == Rule(
         id="delivery-contact",
         clause="2.2.1",
@@ -122,10 +138,47 @@ def test_the_shipped_policy_says_what_was_promised() -> None:
 def test_rules_are_found_by_name_and_by_trigger() -> None:
     """A removed rule is found no more; an event starts the rules of its trigger only."""
     policy = read_policy(SHIPPED_POLICY.read_bytes())
-    delivery, leaver = policy.rules
+    delivery, leaver, *erasures = policy.rules
     assert (policy.rule("leaver-contact"), policy.rule("removed")) == (leaver, None)
     assert policy.triggered_by(Trigger.SHIPMENT) == (delivery,)
     assert policy.triggered_by(Trigger.LEAVER) == (leaver,)
+    assert policy.triggered_by(Trigger.REQUEST) == tuple(erasures)
+
+
+@pytest.mark.parametrize(
+    ("table", "clock"), [("Shipments", "delivery-contact"), ("Contacts", "leaver-contact")]
+)
+def test_the_shipped_policy_erases_more_on_request(table: str, clock: str) -> None:
+    """§9: all that the clock erases and more, of each record; but never what its own rule keeps as proof."""
+    policy = read_policy(SHIPPED_POLICY.read_bytes())
+    by_the_clock, request = policy.rule(clock), policy.request_rule(table)
+    assert by_the_clock
+    assert request
+    assert set(request.erase) > set(by_the_clock.erase)
+    assert request.keep == {"Shipments": (("address",),), "Contacts": (("name",),)}[table]
+    assert (request.clause, request.mode, request.match) == ("9", Mode.ENFORCE, {})
+
+
+def test_the_rules_of_a_table_and_those_about_a_record() -> None:
+    """By the table's logical name, in the file's order; a record is found by its key's names, too."""
+    policy = read(rule_text(), rule_text(**OTHER, table='"Elsewhere"'), request_text())
+    delivery, other, erasure = policy.rules
+    assert policy.rules_of("Shipments") == (delivery, erasure)
+    assert policy.rules_of("Nowhere") == ()
+    assert policy.about(RecordRef("Shipments", {"shipment_id": {"S": "S-1"}})) == (delivery, erasure)
+    assert policy.about(RecordRef("Elsewhere", {"shipment_id": {"S": "S-1"}})) == (other,)
+    assert policy.about(RecordRef("Shipments", {"pk": {"S": "S-1"}})) == ()
+    assert (policy.request_rule("Shipments"), policy.request_rule("Elsewhere")) == (erasure, None)
+
+
+def test_a_hold_keeps_what_the_clock_would_erase() -> None:
+    """§2.2.1: fields that only a request erases need no hold to stay, unless there is no clock at all."""
+    policy = read(
+        rule_text(), rule_text(**OTHER), request_text(), request_text(table='"Alone"', id='"alone"')
+    )
+    assert policy.held_fields("Shipments") == (("phone",), ("fax",))
+    assert policy.held_fields("Alone") == (("phone",), ("name",))
+    assert policy.held_fields("Nowhere") == ()
 
 
 def test_a_view_is_of_match_anchor_and_hold_mark_only() -> None:
@@ -160,6 +213,8 @@ def test_what_may_be_left_out() -> None:
     policy = read()
     (rule,) = policy.rules
     assert policy.max_erasures_per_run is None
+    assert (policy.max_hold, policy.ledger_retain) == (timedelta(days=365), timedelta(days=2555))
+    assert policy.hold_reasons >= {"lost", "chargeback", "courier_dispute", "legal_claim", "other"}
     assert (rule.match, rule.keep) == ({}, ())
     assert rule.not_before == datetime(2000, 1, 1, tzinfo=UTC)
 
@@ -172,9 +227,12 @@ def test_what_stands_beside_the_rules() -> None:
         max_hold='"P30D"',
         ledger_retain='"P52W"',
         max_erasures_per_run="7",
+        hold_reasons='["lost", "b2b_claim_7"]',
     )
     (rule,) = policy.rules
     assert policy.max_erasures_per_run == 7
+    assert (policy.max_hold, policy.ledger_retain) == (timedelta(days=30), timedelta(weeks=52))
+    assert policy.hold_reasons == {"lost", "b2b_claim_7"}
     assert rule.zone == rule.anchor.zone == ZoneInfo("Asia/Tokyo")
     assert rule.not_before == datetime(2015, 6, 1, tzinfo=UTC)
 
@@ -214,6 +272,74 @@ def test_a_trigger_and_what_its_events_tell(trigger: str, anchor: str) -> None:
     other = {"shipment": "leaver", "leaver": "shipment"}[trigger]
     where, what = only_problem(policy_text(rule_text(trigger=f'"{other}"', anchor=anchor)))
     assert (where, what.split(":")[0]) == ("delivery", "anchor.fact")
+
+
+@pytest.mark.parametrize("trigger", ["shipment", "leaver"])
+def test_no_clock_starts_with_a_request(trigger: str) -> None:
+    """A request is answered at once; as an anchor it would start nothing."""
+    text = policy_text(rule_text(trigger=f'"{trigger}"', anchor='{ fact = "requested" }'))
+    where, what = only_problem(text)
+    assert (where, what.split(":")[0]) == ("delivery", "anchor.fact")
+
+
+def test_an_erasure_on_request_is_due_when_asked_for() -> None:
+    """It is a rule like any other, of the first request, with nothing to wait for."""
+    (rule,) = read(request_text(keep='["address"]', match="{ drop_ship = true }")).rules
+    assert rule == Rule(
+        id="erasure",
+        clause="9",
+        table="Shipments",
+        key={"shipment_id": KeyTemplate("S", "{shipment_id}")},
+        match={("drop_ship",): {"BOOL": True}},
+        trigger=Trigger.REQUEST,
+        anchor=Anchor(
+            attribute=None,
+            fact=FactKind.REQUESTED,
+            cancel=None,
+            format=AnchorFormat.RFC3339,
+            zone=ZoneInfo("Europe/London"),
+            merge=Merge.EARLIEST,
+        ),
+        retain=timedelta(0),
+        counting=Counting.ELAPSED,
+        zone=ZoneInfo("Europe/London"),
+        erase=(("phone",), ("name",)),
+        keep=(("address",),),
+        mode=Mode.ENFORCE,
+        not_before=datetime(2000, 1, 1, tzinfo=UTC),
+    )
+    assert (rule.on_request, read_rule().on_request) == (True, False)
+
+
+def test_an_erasure_on_request_may_say_why_and_until_when() -> None:
+    """Basis and review are for readers, here as elsewhere."""
+    assert read(request_text(basis='"proof"', review_after="2030-01-01")).rules == read(request_text()).rules
+
+
+@pytest.mark.parametrize("key", CLOCK)
+def test_an_erasure_on_request_has_no_clock(key: str) -> None:
+    """Whoever writes a period to it would be waited for in vain: each key of a clock is refused by name."""
+    text = policy_text(request_text(**{key: CLOCK[key]}))
+    assert only_problem(text) == (f"erasure.{key}", "Extra inputs are not permitted")
+
+
+@pytest.mark.parametrize("key", [key for key in REQUEST if key not in {"id", "trigger"}])
+def test_what_every_erasure_on_request_says(key: str) -> None:
+    """As of other rules, and its mode too."""
+    assert only_problem(policy_text(request_text(**{key: ""}))) == (f"erasure.{key}", "Field required")
+
+
+@pytest.mark.parametrize(
+    ("key", "what"),
+    [
+        ('{ pk = "ORDER" }', "key: reads none of the event's fields"),
+        ('{ email = "{id}" }', "key: looks like an e-mail address"),
+    ],
+)
+def test_an_erasure_on_request_has_a_usable_key(key: str, what: str) -> None:
+    """Its records are in facts, timers and evidence like those of other rules."""
+    where, problem = only_problem(policy_text(request_text(key=key)))
+    assert (where, problem.split(",")[0]) == ("erasure", what)
 
 
 @pytest.mark.parametrize("anchor_format", AnchorFormat)
@@ -368,6 +494,15 @@ def test_a_rule_without_an_id_is_named_by_its_place() -> None:
         (policy_text(max_erasures_per_run="-1"), "max_erasures_per_run"),
         (policy_text(max_erasures_per_run="true"), "max_erasures_per_run"),
         (policy_text(max_erasures_per_run='"5"'), "max_erasures_per_run"),
+        (policy_text(hold_reasons="[]"), "hold_reasons"),
+        (policy_text(hold_reasons='"lost"'), "hold_reasons"),
+        (policy_text(hold_reasons="[7]"), "hold_reasons.0"),
+        (policy_text(hold_reasons='["lost", ""]'), "hold_reasons.1"),
+        (policy_text(hold_reasons='["Lost"]'), "hold_reasons.0"),
+        (policy_text(hold_reasons='["not lost"]'), "hold_reasons.0"),
+        (policy_text(hold_reasons='["7th"]'), "hold_reasons.0"),
+        (policy_text(hold_reasons='["lost\\n"]'), "hold_reasons.0"),
+        (policy_text(hold_reasons=f'["{"x" * 41}"]'), "hold_reasons.0"),
     ],
 )
 def test_a_malformed_head_is_refused(text: str, where: str) -> None:
@@ -415,8 +550,8 @@ def test_all_problems_are_told_at_once() -> None:
     text = policy_text(rule_text(retain='"P3M"', mode='"off"'), timezone='"Nowhere"')
     assert [each.split(": ")[0] for each in problems(text)] == [
         "timezone",
-        "delivery.retain",
         "delivery.mode",
+        "delivery.retain",
     ]
 
 
@@ -718,6 +853,109 @@ def test_rules_of_different_tables_do_not_conflict(erased: Path, needed: Path, u
     assert len(read(eraser, rule_text(**{**BARE, **changes, "id": '"needs"'})).rules) == 2
 
 
+NOT_ALWAYS = [(erased, needed, use) for erased, needed, use in PAIRS if use != "key"]
+KEYS = [(erased, needed) for erased, needed, use in PAIRS if use == "key"]
+
+
+@pytest.mark.parametrize(("erased", "needed", "use"), NOT_ALWAYS, ids=pair_id)
+@pytest.mark.parametrize("request_first", [True, False], ids=["request-first", "request-last"])
+def test_an_erasure_on_request_goes_further_than_the_clock(
+    erased: Path,
+    needed: Path,
+    use: str,
+    request_first: bool,  # noqa: FBT001 -- both orders
+) -> None:
+    """§9: what other rules erase, keep or decide by may be erased on request, in any order in the file."""
+    (changes,) = needing(use, needed)
+    rules = [
+        request_text(erase=f"[{written(erased)}]", key=BARE["key"]),
+        rule_text(**{**BARE, **changes}),
+    ]
+    assert len(read(*(rules if request_first else reversed(rules))).rules) == 2
+
+
+@pytest.mark.parametrize(
+    ("erased", "needed", "use"), [each for each in NOT_ALWAYS if each[2] in {"keep", "match"}], ids=pair_id
+)
+def test_the_clock_is_not_bound_by_an_erasure_on_request(erased: Path, needed: Path, use: str) -> None:
+    """What a request leaves on the record, another rule may still erase when it is due."""
+    (changes,) = needing(use, needed)
+    request = request_text(**{"erase": '["unrelated"]', "key": BARE["key"], **changes})
+    assert len(read(rule_text(**{**BARE, "erase": f"[{written(erased)}]"}), request).rules) == 2
+
+
+@pytest.mark.parametrize(
+    ("erased", "needed", "use"), [each for each in PAIRS if each[2] != "anchor"], ids=pair_id
+)
+def test_an_erasure_on_request_does_not_erase_what_it_needs_itself(
+    erased: Path, needed: Path, use: str
+) -> None:
+    """Its own proof, its key and its match stay; nor is one field of it within another."""
+    (changes,) = needing(use, needed)
+    if use == "erase":
+        changes = {"erase": f"[{written(erased)}, {written(needed)}]"}
+    else:
+        changes["erase"] = f"[{written(erased)}]"
+    named = "" if use == "erase" else f"erasure.{use}: "
+    found = problems(policy_text(request_text(**{"key": BARE["key"], **changes})))
+    assert found == [f"erasure.erase: {'.'.join(erased)} overlaps {named}{'.'.join(needed)}"]
+
+
+@pytest.mark.parametrize(("erased", "needed"), KEYS, ids=pair_id)
+@pytest.mark.parametrize("eraser", ["erasure", "other"])
+def test_no_key_is_erased_on_request_or_beside_it(erased: Path, needed: Path, eraser: str) -> None:
+    """Without its key there is no record; told for each of the two rules, as both have that key."""
+    (changes,) = needing("key", needed)
+    erase = {"erase": f"[{written(erased)}]"}
+    found = problems(
+        policy_text(
+            request_text(**changes, **(erase if eraser == "erasure" else {})),
+            rule_text(**{**BARE, **changes, **(erase if eraser == "other" else {})}),
+        )
+    )
+    overlap = f"{eraser}.erase: {'.'.join(erased)} overlaps"
+    assert found == [f"{overlap} {rule}.key: {needed[0]}" for rule in ("erasure", "other")]
+
+
+@pytest.mark.parametrize("path", [("legal_hold",), ("legal_hold", "until")], ids=pair_id)
+def test_the_hold_mark_is_not_erased_on_request(path: Path) -> None:
+    """A hold comes before a request, so a request must not undo it."""
+    found = problems(policy_text(rule_text(), request_text(erase=f"[{written(path)}]")))
+    overlap = f"erasure.erase: {'.'.join(path)} overlaps"
+    assert found == [f"{overlap} {rule}.hold mark: legal_hold" for rule in ("delivery", "erasure")]
+
+
+def test_a_table_has_one_erasure_on_request() -> None:
+    """Two would answer one request twice; each table may have its own."""
+    second = {"id": '"second"', "erase": '["fax"]'}
+    found = problems(policy_text(request_text(), rule_text(), request_text(**second)))
+    assert found == ["second.trigger: erasure is this table's erasure on request already"]
+    assert len(read(request_text(), request_text(**second, table='"Elsewhere"')).rules) == 2
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        '{ order_id = "{shipment_id}" }',
+        '{ shipment_id = { N = "{shipment_id}" } }',
+        '{ shipment_id = "{shipment_id}", sk = "META" }',
+    ],
+    ids=["name", "type", "more"],
+)
+@pytest.mark.parametrize("request_first", [True, False], ids=["request-first", "request-last"])
+def test_a_table_has_one_kind_of_key(key: str, request_first: bool) -> None:  # noqa: FBT001 -- both orders
+    """A request names key attributes: of other names or types, it would name no record of the table."""
+    rules = [request_text(key=key), rule_text()]
+    found = problems(policy_text(*(rules if request_first else reversed(rules))))
+    assert found == ["erasure.key: has other names or types than delivery.key"]
+
+
+def test_keys_are_compared_by_name_and_type_only() -> None:
+    """A request names the attributes themselves, so their templates may differ; so may other tables' keys."""
+    assert len(read(rule_text(), request_text(key='{ shipment_id = "S#{no}" }')).rules) == 2
+    assert len(read(rule_text(), request_text(key='{ pk = "{no}" }', table='"Elsewhere"')).rules) == 2
+
+
 @pytest.mark.parametrize("path", [("legal_hold",), ("legal_hold", "until")], ids=pair_id)
 def test_the_hold_mark_is_never_erased(path: Path) -> None:
     """A rule that erases the mark, or a part of it, would undo every hold."""
@@ -745,11 +983,15 @@ toml_values = st.recursive(
 )
 
 
-@given(st.sampled_from([*RULE, "match", "keep", "anchor_zone", "basis", "review_after"]), toml_values)
-def test_a_rule_with_any_value_is_read_or_refused(key: str, value: str) -> None:
+@given(
+    st.sampled_from([rule_text, request_text]),
+    st.sampled_from([*RULE, "match", "keep", "anchor_zone", "basis", "review_after"]),
+    toml_values,
+)
+def test_a_rule_with_any_value_is_read_or_refused(kind: Callable[..., str], key: str, value: str) -> None:
     """No value of any type in any place makes the reader crash."""
     try:
-        policy = read(rule_text(**{key: value}))
+        policy = read(kind(**{key: value}))
     except PolicyError as error:
         refused = error
     else:

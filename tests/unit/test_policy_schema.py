@@ -39,6 +39,20 @@ def test_the_shipped_policy_fits_the_schema() -> None:
 
 
 @pytest.mark.parametrize(
+    ("trigger", "without"),
+    [("request", ""), ("shipment", "anchor"), ("shipment", "retain"), ("leaver", "counting")],
+)
+def test_the_schema_tells_the_two_kinds_of_rules_apart(trigger: str, without: str) -> None:
+    """An erasure on request has no clock, any other rule a whole one: editors say so, as the program does."""
+    written = json.loads(json.dumps(tomllib.loads(POLICY), default=str))
+    rule = written["rules"][0]
+    rule["trigger"] = trigger
+    rule.pop(without, None)
+    validator = jsonschema.Draft202012Validator(policy_schema())
+    assert ["rules", 0] in [list(error.absolute_path) for error in validator.iter_errors(written)]
+
+
+@pytest.mark.parametrize(
     "period", ["P90D", "P2W", "PT36H", "P1DT2H30M", "P3M", "P1Y", "P", "PT", "P1DT", "90D"]
 )
 def test_the_schema_takes_the_periods_that_the_program_takes(period: str) -> None:

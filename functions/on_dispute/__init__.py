@@ -1,0 +1,1 @@
+"""The function that takes disputes: holds placed, extended and released."""

@@ -1,0 +1,1 @@
+"""The function that finds what has no timer."""

@@ -1,0 +1,153 @@
+"""Verifier of the ledger. It shares nothing with the writer but the format, lest one error hides another."""
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import rfc8785
+
+from shared.evidence import FORMAT
+
+MOST_ENTRIES = 100
+_KINDS = {"shard": str, "seq": int, "prev": str, "hash": str, "body": str}
+_IN_BODY = ("shard", "seq", "prev")
+_SALT = re.compile("[0-9a-f]{32}")
+
+type _What = tuple[str, int | None]
+"""What is wrong, and the entry's position."""
+
+
+class Head(NamedTuple):
+    """The end of a shard's chain as somebody kept it elsewhere: what was last then must still be there."""
+
+    seq: int
+    hash: str
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What is wrong, and where: in which batch, and about which entry (from 0), if it is about one."""
+
+    shard: str
+    seq: Any  # a whole number, unless that is what is wrong
+    what: str
+    entry: int | None = None
+
+    def __str__(self) -> str:
+        """One line for a report."""
+        place = f"shard {self.shard}, batch {self.seq}"
+        return f"{place}{'' if self.entry is None else f', entry {self.entry}'}: {self.what}"
+
+
+def verify(shard: str, batches: Iterable[Mapping[str, Any]], head: Head | None = None) -> Iterator[Finding]:
+    """Verify a shard's chain, in one pass and constant memory.
+
+    Without a kept head, a chain cannot tell that its tail was cut or forged to the end: keep heads elsewhere.
+
+    Args:
+        shard: the shard, such as `03`.
+        batches: as stored, in order: mappings of `shard`, `seq`, `prev`, `hash`, `body`, `names` (or `None`).
+        head: what the chain ended with at some time.
+    """
+    last = Head(0, "")
+    met = head in {None, last}
+    for batch in batches:
+        findings = list(_shape(batch)) or [*_alone(shard, batch), *_link(last, head, batch)]
+        yield from (Finding(shard, batch.get("seq"), what, entry) for what, entry in findings)
+        if type(batch.get("seq")) is int:
+            met = met or (head is not None and batch["seq"] == head.seq)
+            last = max(last, Head(batch["seq"], str(batch.get("hash"))), key=lambda each: each.seq)
+    if head and not met:
+        yield Finding(shard, head.seq, f"the kept head is missing: the chain ends with batch {last.seq}")
+
+
+def _shape(batch: Mapping[str, Any]) -> Iterator[_What]:
+    for name, kind in _KINDS.items():
+        if type(batch.get(name)) is not kind:  # not isinstance: true is no 1
+            yield f"{name} is missing or not of type {kind.__name__}", None
+    if not isinstance(batch.get("names"), str | None):
+        yield "names is not a text", None
+
+
+def _link(last: Head, head: Head | None, batch: Mapping[str, Any]) -> Iterator[_What]:
+    """Whether it follows the batch before, and is what was kept as head."""
+    seq = batch["seq"]
+    if seq > last.seq + 1:
+        missing = f"batches {last.seq + 1} to {seq - 1} are" if seq > last.seq + 2 else f"batch {seq - 1} is"
+        yield f"{missing} missing before it", None
+    elif seq <= last.seq:
+        yield f"it comes after batch {last.seq}: repeated, out of order or before the first", None
+    elif batch["prev"] != last.hash:
+        yield f"prev is not the hash of batch {last.seq}: one of the two was replaced or inserted", None
+    if head and seq == head.seq and batch["hash"] != head.hash:
+        yield "it is not the batch whose hash was kept as head", None
+
+
+def _alone(shard: str, batch: Mapping[str, Any]) -> Iterator[_What]:
+    """Whether it is sound in itself."""
+    if batch["shard"] != shard:
+        yield "it is of another shard", None
+    if hashlib.sha256(batch["body"].encode(errors="surrogatepass")).hexdigest() != batch["hash"]:
+        yield "hash is not that of the body: one of the two was edited", None
+    body = _canonical(batch["body"])
+    if not isinstance(body, dict) or body.keys() != {"entries", "v", *_IN_BODY}:
+        yield "the body cannot be read, or is not canonical", None
+    elif body["v"] != FORMAT:
+        yield "the body is of another version", None
+    else:
+        yield from _frame(batch, body)
+        yield from _entries(body["entries"], batch.get("names"))
+
+
+def _frame(batch: Mapping[str, Any], body: Mapping[str, Any]) -> Iterator[_What]:
+    for name in _IN_BODY:
+        if type(body[name]) is not _KINDS[name] or body[name] != batch[name]:
+            yield f"{name} in the body is another than the batch's", None
+
+
+def _entries(entries: object, names: str | None) -> Iterator[_What]:
+    if not isinstance(entries, list) or not 1 <= len(entries) <= MOST_ENTRIES:
+        yield f"entries are not a list of 1 to {MOST_ENTRIES}", None
+        return
+    unreadable = [n for n, entry in enumerate(entries) if not _is_entry(entry)]
+    yield from (("the entry cannot be read, or is of another version", n) for n in unreadable)
+    if names is not None and not unreadable:
+        yield from _names([entry["commitment"] for entry in entries], _canonical(names))
+
+
+def _is_entry(entry: object) -> bool:
+    return isinstance(entry, dict) and entry.get("v") == FORMAT and isinstance(entry.get("commitment"), str)
+
+
+def _names(commitments: Sequence[str], names: object) -> Iterator[_What]:
+    """Whether the names, which are not hashed themselves, are those that the entries are committed to."""
+    if not isinstance(names, list):
+        yield "names cannot be read, or are not canonical", None
+    elif len(names) != len(commitments):
+        yield f"names are {len(names)}, entries are {len(commitments)}", None
+    else:
+        for position, (commitment, name) in enumerate(zip(commitments, names, strict=True)):
+            if commitment != _commitment(name):
+                yield "the commitment is not to this record and salt", position
+
+
+def _commitment(name: object) -> str | None:
+    match name:
+        case None:
+            return ""
+        case [str(salt), str(record)] if _SALT.fullmatch(salt):
+            return hashlib.sha256(bytes.fromhex(salt) + record.encode()).hexdigest()
+        case _:
+            return None
+
+
+def _canonical(text: str) -> object:
+    """The value that a text is the canonical JSON of; `None` if it is not that of any."""
+    try:
+        value = json.loads(text)
+        return value if rfc8785.dumps(value) == text.encode() else None
+    except (ValueError, RecursionError):
+        return None

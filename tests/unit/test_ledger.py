@@ -1,0 +1,372 @@
+"""The verifier: whatever was done to a chain is found, and its place is named."""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from decimal import Decimal
+from functools import partial
+from typing import Any
+
+import pytest
+import rfc8785
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from shared.evidence import Entry, Outcome
+from shared.ledger import Finding, Head, verify
+from shared.ledger_batch import BEGINNING, chained, entries_in, seal, split
+from tests.builders import LONG_AGO, NOW, shipment_ref
+
+type Chain = list[dict[str, Any]]
+type Tampering = Callable[[Chain], object]
+
+SHARD = "03"
+ENTRY = Entry(
+    outcome=Outcome.ERASED,
+    at=NOW,
+    cause="wake-up",
+    policy="d" * 64,
+    record=shipment_ref().text,
+    rule="delivery-contact",
+    clause="2.2.1",
+    due=LONG_AGO,
+    fields=(("contact_number",), ("email",)),
+)
+PAUSE = Entry(outcome=Outcome.PAUSED, at=NOW, cause="operator", policy="d" * 64, details={"who": "staff-1"})
+
+
+def written(entries: Sequence[Entry], most: int = 100) -> Chain:
+    """A chain of batches by the writer's own hand."""
+    chain: Chain = []
+    end = BEGINNING
+    lines = [seal(entry, hashlib.sha256(b"%d" % n).digest()[:16]) for n, entry in enumerate(entries)]
+    for start in range(0, len(lines), most):
+        for some in split(lines[start : start + most]):
+            batch = chained(SHARD, end, some)
+            end = (end[0] + 1, batch["hash"])
+            chain.append(dict(batch))
+    return chain
+
+
+def about(number: int) -> list[Entry]:
+    """Entries about as many records."""
+    return [replace(ENTRY, record=shipment_ref(f"S-{n}").text) for n in range(number)]
+
+
+LONG = written(about(1_000), most=10)
+SHORT = written([*about(5), PAUSE], most=2)
+
+
+def head_of(chain: Chain) -> Head:
+    return Head(chain[-1]["seq"], chain[-1]["hash"])
+
+
+def copy(chain: Chain) -> Chain:
+    return [dict(batch) for batch in chain]
+
+
+def found(chain: Chain, head: Head | None = None) -> list[tuple[Any, int | None]]:
+    """The places of what is wrong."""
+    return [(finding.seq, finding.entry) for finding in verify(SHARD, chain, head)]
+
+
+def digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def edit(batch: dict[str, Any], change: Callable[[dict[str, Any]], object]) -> None:
+    """Change what a batch says, and nothing else."""
+    body = json.loads(batch["body"])
+    change(body)
+    batch["body"] = rfc8785.dumps(body).decode()
+
+
+def forge(batch: dict[str, Any], change: Callable[[dict[str, Any]], object]) -> None:
+    """Change what a batch says, with a hash that fits it."""
+    edit(batch, change)
+    batch["hash"] = digest(batch["body"])
+
+
+def forge_all(chain: Chain, change: Callable[[dict[str, Any]], object], start: int = 0) -> None:
+    """Change what a batch says, and forge the rest of the chain after it."""
+    forge(chain[start], change)
+    for before, batch in zip(chain[start:], chain[start + 1 :], strict=False):
+        batch["prev"] = before["hash"]
+        forge(batch, partial(dict.update, prev=before["hash"]))
+
+
+def relabel(batch: dict[str, Any]) -> dict[str, Any]:
+    """A copy of a batch that claims to be the next one."""
+    return {**batch, "seq": batch["seq"] + 1}
+
+
+def renumber(chain: Chain, start: int) -> None:
+    """Insert a copy of a batch, and move all that follow."""
+    chain[start:] = [relabel(batch) for batch in chain[start - 1 :]]
+
+
+def swap_contents(chain: Chain) -> None:
+    """Two batches change places, each under the other's number."""
+    chain[49], chain[50] = {**chain[50], "seq": 50}, {**chain[49], "seq": 51}
+
+
+def outcome(new: str) -> Callable[[dict[str, Any]], object]:
+    return lambda body: body["entries"][7].update(outcome=new)
+
+
+def test_a_long_chain_is_verified() -> None:
+    """10,000 entries: sound, it has no findings; one entry edited, the place is named."""
+    chain = written(about(10_000))
+    assert [len(json.loads(batch["body"])["entries"]) for batch in chain] == [100] * 100
+    assert found(chain, head_of(chain)) == []
+    edit(chain[72], outcome("dropped"))
+    assert found(chain, head_of(chain)) == [(73, None)]
+
+
+def test_a_sound_chain_has_no_findings() -> None:
+    """With a kept head, at its end or long ago, and without."""
+    assert found(LONG) == []
+    assert found(LONG, head_of(LONG)) == []
+    assert found(LONG, head_of(LONG[:40])) == []
+    assert found([]) == []
+    assert found(LONG, Head(0, "")) == []
+
+
+ALL_FROM_51: list[tuple[int, None]] = [(n, None) for n in range(51, 102)]
+
+
+@pytest.mark.parametrize(
+    ("tamper", "places", "words"),
+    [
+        (lambda c: edit(c[49], outcome("dropped")), [(50, None)], "hash is not that of the body"),
+        (lambda c: edit(c[0], outcome("dropped")), [(1, None)], "hash is not that of the body"),
+        (lambda c: edit(c[49], lambda b: b["entries"].pop(3)), [(50, None)], "names are 10, entries are 9"),
+        (
+            lambda c: edit(c[49], lambda b: b["entries"].insert(3, b["entries"][3])),
+            [(50, None)],
+            "names are 10, entries are 11",
+        ),
+        (
+            lambda c: edit(c[49], lambda b: b["entries"].insert(3, b["entries"].pop(4))),
+            [(50, None), (50, 3), (50, 4)],
+            "the commitment is not to this record",
+        ),
+        (lambda c: c[49].update(hash="0" * 64), [(50, None), (51, None)], "hash is not that of the body"),
+        (lambda c: forge(c[49], outcome("dropped")), [(51, None)], "prev is not the hash of batch 50"),
+        (lambda c: forge(c[99], outcome("dropped")), [(100, None)], "whose hash was kept as head"),
+        (lambda c: forge_all(c, outcome("dropped"), 49), [(100, None)], "whose hash was kept as head"),
+        (lambda c: c.pop(49), [(51, None)], "batch 50 is missing"),
+        (lambda c: c.pop(0), [(2, None)], "batch 1 is missing"),
+        (lambda c: c.__delitem__(slice(10, 20)), [(21, None)], "batches 11 to 20 are missing"),
+        (lambda c: c.insert(50, dict(c[49])), [(50, None)], "repeated"),
+        (lambda c: c.insert(50, relabel(c[49])), [(51, None), (52, None)], "seq in the body is another"),
+        (lambda c: renumber(c, 50), ALL_FROM_51, "seq in the body is another"),
+        (lambda c: c.append(relabel(c[99])), [(101, None)], "prev is not the hash of batch 100"),
+        (lambda c: c.insert(49, c.pop(50)), [(51, None), (50, None)], "out of order"),
+        (swap_contents, [(50, None), (51, None), (52, None)], "seq in the body is another"),
+        (lambda c: c.__delitem__(slice(90, 100)), [(100, None)], "missing: the chain ends with batch 90"),
+        (lambda c: c.clear(), [(100, None)], "missing: the chain ends with batch 0"),
+    ],
+)  # fmt: skip
+def test_the_place_of_a_tampering_is_named(
+    tamper: Tampering, places: list[tuple[int, int | None]], words: str
+) -> None:
+    """Any one entry or batch that was edited, removed, inserted, swapped or forged, among 1,000 entries."""
+    chain = copy(LONG)
+    tamper(chain)
+    findings = list(verify(SHARD, chain, head_of(LONG)))
+    assert {(each.seq, each.entry) for each in findings} == set(places)
+    assert any(words in str(finding) for finding in findings)
+
+
+def test_only_a_kept_head_shows_a_cut_tail() -> None:
+    """Heads are to be kept elsewhere: a chain that ends early, or is forged to the end, is sound."""
+    forged = copy(LONG)
+    forge_all(forged, outcome("dropped"), 49)
+    assert found(LONG[:90]) == found(forged) == []
+    assert found(LONG[:90], head_of(LONG)) == found(forged, head_of(LONG)) == [(100, None)]
+
+
+@pytest.mark.parametrize("at", [0, 1, 2])
+@pytest.mark.parametrize("position", [0, 4, 9])
+def test_an_edited_name_is_named(at: int, position: int) -> None:
+    """Names are not hashed, but the hashed part is committed to each: record and salt."""
+    for edited in (["0" * 32, "S"], ["0" * 32, None], None, [], "S"):
+        chain = copy(LONG[:3])
+        names = json.loads(chain[at]["names"])
+        names[position] = edited
+        chain[at]["names"] = rfc8785.dumps(names).decode()
+        assert found(chain) == [(at + 1, position)]
+
+
+def test_a_salt_and_its_record_are_not_divided_elsewhere() -> None:
+    """The commitment is to the bytes of both together, so the salt has a fixed length and spelling."""
+    chain = copy(SHORT)
+    (salt, record), second = json.loads(chain[0]["names"])
+    longer = [salt + record[0].encode().hex(), record[1:]]
+    for name in (longer, [salt.upper(), record], [salt[:2] + " " + salt[2:], record]):
+        chain[0]["names"] = rfc8785.dumps([name, second]).decode()
+        assert found(chain) == [(1, 0)]
+
+
+def test_an_edited_commitment_is_named() -> None:
+    """Also where everything else was forged to fit."""
+    chain = copy(LONG)
+    forge_all(chain, lambda body: body["entries"][7].update(commitment=digest("x")), 49)
+    assert found(chain) == [(50, 7)]
+
+
+@pytest.mark.parametrize("names", ["", "{", "null", "{}", "[]", "[null,null,null]", "[null, null]", '"x"', 7])
+def test_names_that_do_not_fit_are_found(names: Any) -> None:
+    """Unreadable, not canonical, or of another length."""
+    chain = copy(SHORT)
+    chain[1]["names"] = names
+    assert found(chain) == [(2, None)]
+
+
+def test_a_pause_has_no_name() -> None:
+    """Nor may it be given one."""
+    assert json.loads(SHORT[2]["names"])[1] is None
+    assert json.loads(SHORT[2]["body"])["entries"][1]["commitment"] == ""
+    chain = copy(SHORT)
+    chain[2]["names"] = rfc8785.dumps([json.loads(chain[2]["names"])[0], ["0" * 32, "x"]]).decode()
+    assert found(chain) == [(3, 1)]
+
+
+def test_without_names_it_still_verifies() -> None:
+    """Salts and records are dropped after their own period; the chain stays, and says nothing of whom."""
+    for kept in ({"names": None}, {}):
+        chain = copy(LONG)
+        for batch in chain[:60]:
+            del batch["names"]
+            batch.update(kept)
+        assert found(chain, head_of(LONG)) == []
+        assert not any("S-1" in batch["body"] for batch in chain)
+        edit(chain[4], outcome("dropped"))
+        assert found(chain, head_of(LONG)) == [(5, None)]
+
+
+def replace_body(text: str) -> Tampering:
+    return lambda chain: chain[0].update(
+        body=text, hash=hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+    )
+
+
+@pytest.mark.parametrize(
+    ("tamper", "words"),
+    [
+        (lambda c: forge(c[0], lambda b: b.update(v=3)), "another version"),
+        (lambda c: forge(c[0], lambda b: b.update(shard="04")), "shard in the body"),
+        (lambda c: forge(c[0], lambda b: b.update(seq=2)), "seq in the body"),
+        (lambda c: forge(c[0], lambda b: b.update(seq=True)), "seq in the body"),
+        (lambda c: forge(c[0], lambda b: b.update(prev="ab")), "prev in the body"),
+        (lambda c: forge(c[0], lambda b: b.update(more=1)), "cannot be read"),
+        (lambda c: forge(c[0], lambda b: b.pop("prev")), "cannot be read"),
+        (lambda c: forge(c[0], lambda b: b.update(entries=[])), "not a list of 1 to 100"),
+        (lambda c: forge(c[0], lambda b: b.update(entries={})), "not a list of 1 to 100"),
+        (lambda c: forge(c[0], lambda b: b.update(entries=b["entries"] * 51)), "not a list of 1 to 100"),
+        (lambda c: forge(c[0], lambda b: b.update(entries=["x", b["entries"][1]])), "entry 0: the entry can"),
+        (lambda c: forge(c[0], lambda b: b["entries"][1].update(v=1)), "entry 1: the entry can"),
+        (lambda c: forge(c[0], lambda b: b["entries"][1].pop("commitment")), "entry 1: the entry can"),
+        (lambda c: replace_body(c[0]["body"].replace(",", ", ", 1))(c), "not canonical"),
+        (lambda c: replace_body(c[0]["body"].replace('"v":2}', '"v":2,"v":2}'))(c), "not canonical"),
+        (lambda c: replace_body(c[0]["body"].replace('"v":2}', '"v":2.0}'))(c), "not canonical"),
+        (replace_body("null"), "cannot be read"),
+        (replace_body("{"), "cannot be read"),
+        (replace_body("[" * 100_000), "cannot be read"),
+        (replace_body('{"v":NaN}'), "cannot be read"),
+        (replace_body('"\ud800"'), "cannot be read"),
+        (lambda c: c[0].update(shard="04"), "of another shard"),
+        (lambda c: c[0].pop("hash"), "hash is missing"),
+        (lambda c: c[0].update(body=None), "body is missing"),
+        (lambda c: c[0].update(seq=True), "seq is missing or not of type int"),
+        (lambda c: c.insert(1, {**c[0], "seq": Decimal("1.5")}), "batch 1.5: seq is missing or not"),
+        (lambda c: c.insert(0, {**c[0], "seq": 0}), "before the first"),
+        (lambda c: c.insert(0, {}), "shard is missing"),
+        (lambda c: c[0].update(prev="ab"), "prev in the body"),
+    ],
+)  # fmt: skip
+def test_an_odd_batch_is_found_and_named(tamper: Tampering, words: str) -> None:
+    """Whatever stands there, the verifier never fails: it says what is wrong."""
+    chain = copy(SHORT)
+    tamper(chain)
+    findings = list(verify(SHARD, chain))
+    assert any(words in str(finding) for finding in findings)
+
+
+def test_a_finding_reads_as_a_sentence() -> None:
+    """Place first."""
+    assert str(Finding("03", 17, "it is odd")) == "shard 03, batch 17: it is odd"
+    assert str(Finding("03", 17, "it is odd", 4)) == "shard 03, batch 17, entry 4: it is odd"
+
+
+def test_it_streams() -> None:
+    """A finding comes before the next batch is asked for."""
+
+    def batches() -> Iterator[dict[str, Any]]:
+        yield SHORT[0]
+        yield SHORT[2]
+        raise AssertionError
+
+    assert next(verify(SHARD, batches())).seq == 3
+
+
+@given(
+    at=st.integers(0, 2),
+    where=st.sampled_from(["shard", "prev", "hash", "body", "names"]),
+    place=st.integers(0),
+    new=st.characters(),
+)
+def test_any_edited_character_is_found(at: int, where: str, place: int, new: str) -> None:
+    """In all that is stored of a batch."""
+    chain = copy(SHORT)
+    text = chain[at][where]
+    place %= len(text) + 1
+    chain[at][where] = text[:place] + new + text[place + 1 :]
+    assume(chain[at][where] != text)
+    seqs = {seq for seq, _ in found(chain, head_of(SHORT))}
+    assert at + 1 in seqs
+    assert seqs <= {at + 1, at + 2}
+
+
+@given(st.lists(st.integers(0, 2), max_size=5))
+def test_any_other_order_is_found(order: list[int]) -> None:
+    """Batches missing, doubled or swapped; only the chain as it is has no findings."""
+    chain = [SHORT[at] for at in order]
+    assert (found(chain, head_of(SHORT)) == []) == (order == [0, 1, 2])
+
+
+TEXTS = st.text(st.characters(codec="utf-8"))
+
+
+@given(record=TEXTS, reason=TEXTS, details=st.dictionaries(TEXTS, TEXTS))
+def test_any_text_is_written_canonically(record: str, reason: str, details: dict[str, str]) -> None:
+    """Also beyond ASCII, and keys beyond the BMP, which RFC 8785 orders in a way of its own."""
+    chain = written([replace(ENTRY, record=record, reason=reason, details=details)] * 3, most=2)
+    assert found(chain) == []
+    kept = [each.entry for batch in chain for each in entries_in(batch)]  # type: ignore[arg-type]
+    assert [(each["record"], each["reason"], each["details"]) for each in kept] == [
+        (record, reason, details)
+    ] * 3
+
+
+def test_the_format_stays() -> None:
+    """What is hashed, byte for byte: it must be read for years."""
+    salt = bytes(range(16))
+    batch = chained(
+        "03", (16, "ab" * 32), [seal(replace(ENTRY, record="Shipments#{}"), salt), seal(PAUSE, salt)]
+    )
+    commitment = hashlib.sha256(salt + b"Shipments#{}").hexdigest()
+    assert batch["body"] == (
+        '{"entries":[{"at":"2026-08-25T10:15:00Z","cause":"wake-up","clause":"2.2.1",'
+        f'"commitment":"{commitment}","details":{{}},"due":"2026-05-17T10:15:00Z",'
+        f'"fields":[["contact_number"],["email"]],"outcome":"erased","policy":"{"d" * 64}","reason":"",'
+        '"rule":"delivery-contact","v":2},'
+        '{"at":"2026-08-25T10:15:00Z","cause":"operator","clause":"","commitment":"",'
+        f'"details":{{"who":"staff-1"}},"due":"","fields":[],"outcome":"paused","policy":"{"d" * 64}",'
+        f'"reason":"","rule":"","v":2}}],"prev":"{"ab" * 32}","seq":17,"shard":"03","v":2}}'
+    )
+    assert batch["names"] == '[["000102030405060708090a0b0c0d0e0f","Shipments#{}"],null]'
+    assert batch["hash"] == digest(batch["body"])
+    assert (batch["shard"], batch["seq"], batch["prev"]) == ("03", 17, "ab" * 32)
