@@ -4,15 +4,20 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 
 from bench.place import RETAIN, Case, Place
+from shared.answer_requests import Answering
+from shared.brake import FactsBrake
+from shared.bus import LazyBus
 from shared.business_tables import BusinessTables
 from shared.config import deployed_policy
 from shared.contract import read_event
 from shared.due_table import DueTable
-from shared.facts import FactKind
-from shared.facts_table import FactsTable
+from shared.evidence import Outcome
+from shared.facts import FactKind, Facts
+from shared.facts_table import FactsWithEvidence
 from shared.instants import to_text
 from shared.ledger_table import LedgerTable
 from shared.policy import Policy
@@ -23,6 +28,7 @@ from shared.schedule_deletion import Ports as EventPorts
 from shared.schedule_deletion import schedule_deletion
 from shared.scheduler import SchedulerWakeUps
 from shared.tally import Count, Tally
+from shared.telling import Telling, tell
 from shared.timer import Timer
 from shared.waking import ensure_wake_up
 
@@ -41,7 +47,7 @@ class LapseWay:
 
     policy: Policy
     ports: PurgePorts
-    facts: FactsTable
+    facts: FactsWithEvidence
 
     @classmethod
     def at(
@@ -49,20 +55,23 @@ class LapseWay:
     ) -> "LapseWay":
         """Work in this place, with these clients."""
         tables = {"Shipments": place.table("shipments"), "Contacts": place.table("contacts")}
-        facts = FactsTable(dynamodb, place.table("facts"))
+        ledger = LedgerTable(dynamodb, place.table("ledger"))
+        facts = FactsWithEvidence(dynamodb, place.table("facts"), ledger, tables)
         ports = PurgePorts(
             BusinessTables(dynamodb, tables, place.table("facts")),
             facts,
             DueTable(dynamodb, place.table("due")),
-            LedgerTable(dynamodb, place.table("ledger")),
+            ledger,
             SchedulerWakeUps(scheduler, place.name, _ROLE, _FUNCTION, _QUEUE),
+            FactsBrake(dynamodb, place.table("facts")),
+            Answering(facts, LazyBus(place.name)),
         )
         return cls(deployed_policy(), ports, facts)
 
     def take(self, case: Case, now: datetime) -> None:
         """Take the event that starts the record's clock."""
         ports = EventPorts(self.ports.records, self.facts, self.ports.timers, self.ports.wake_ups)
-        schedule_deletion(read_event(_event(case), now), self.policy, ports, now)
+        schedule_deletion(read_event(_event(case), now), Telling(self.policy, now, "event"), ports)
 
     def ensure_wake_ups(self, dues: Iterable[datetime], now: datetime) -> None:
         """Ensure the wake-ups of timers, as their events would have done."""
@@ -75,9 +84,18 @@ class LapseWay:
 
     def keep_departures(self, cases: Sequence[Case]) -> None:
         """Keep the facts of contacts, side by side, and set their timers, as their events would have done."""
+        by_shard = [[case for case in cases if case.record.shard == shard] for shard in range(SHARDS)]
         with ThreadPoolExecutor(SHARDS) as pool:
-            list(pool.map(lambda c: self.facts.tell(c.record, FactKind.LEFT, c.due - RETAIN), cases))
+            list(pool.map(self._keep, by_shard))
         self.ports.timers.put([Timer(c.record, "leaver-contact", at=c.due, due=c.due) for c in cases])
+
+    def _keep(self, cases: Iterable[Case]) -> None:
+        """Keep the departures of one shard, in turn."""
+        for case in cases:
+            left = case.due - RETAIN
+            telling = Telling(self.policy, left, "event")
+            entry = telling.entry(Outcome.TOLD, case.record, kind="left", instant=left)
+            tell(case.record, partial(Facts.told, kind=FactKind.LEFT, instant=left), entry, self.facts)
 
     def purge(self, now: datetime, workers: int = 1) -> int:
         """Purge what is due, with so many workers; says how many records were erased.

@@ -33,8 +33,10 @@ def main() -> int:
         enforcing = _deployed(running, "lapse", observe=False)
         enforcing.put_records_and_send_events()
         _show_standing(enforcing)
+        _show_sweep(enforcing)
         observing = _deployed(running, "lapse-observe", observe=True)
         observing.put_records_and_send_events()
+        _show_sweep(observing)
         for demo in (enforcing, observing):
             _wait(demo)
         good = [_show_result(demo) for demo in (enforcing, observing)]
@@ -75,9 +77,16 @@ def _show_standing(demo: Demo) -> None:
     console.print(f"  {', '.join(names[:3])}, …, {names[-1]}", highlight=False)
 
 
+def _show_sweep(demo: Demo) -> None:
+    """What the daily sweep finds, by rule: also the records that no event told of."""
+    for rule, found in demo.sweep().items():
+        counts = ", ".join(f"{name.replace('_', ' ')} {number}" for name, number in found.items())
+        console.print(f"[bold]{demo.title}[/]: swept, {rule}: {counts}", highlight=False)
+
+
 def _wait(demo: Demo) -> None:
     """Wait for real wake-ups to fire, until all that is due has evidence, or the time is up."""
-    due = sum(len(cohort.items) for cohort in demo.cohorts if cohort.erased)
+    due = sum(len(each) for each in demo.must_have_evidence().values())
     deadline = time.monotonic() + LONGEST_WAIT.total_seconds()
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console) as progress:
@@ -111,7 +120,7 @@ def _show_result(demo: Demo) -> bool:
 
 def _show_causes(entries: Iterable[dict[str, Any]]) -> bool:
     """What woke the purge: without wake-ups, only the recurring purge would have come by."""
-    causes = Counter(entry["cause"] for entry in entries)
+    causes = Counter(entry["cause"] for entry in entries if entry["rule"])
     seen = ", ".join(f"{cause} {number}" for cause, number in causes.most_common())
     good = causes["wake-up"] > causes["recurring"]
     console.print(f"entries of evidence by what woke the purge: {seen}", _mark(good=good), highlight=False)
@@ -123,15 +132,16 @@ def _show_evidence(demo: Demo, entries: Iterable[dict[str, Any]]) -> bool:
     seen: dict[str, set[str]] = {}
     for entry in entries:
         seen.setdefault(entry["outcome"], set()).add(record_key(entry["record"]))
-    must: dict[str, set[str]] = {"erased": set(), "observed": set()}
-    for cohort in demo.cohorts:
-        outcome = "observed" if demo.observing and cohort.table == "Shipments" else "erased"
-        must[outcome] |= {item_key(item, cohort.table) for item in cohort.items if cohort.erased}
+    must = demo.must_have_evidence()
     good = all(seen.get(outcome, set()) == records for outcome, records in must.items())
     counts = ", ".join(f"{outcome} {len(records)}" for outcome, records in sorted(seen.items()))
     wanted = ", ".join(f"{outcome} {len(records)}" for outcome, records in must.items())
     console.print(f"records with evidence: {counts}; expected: {wanted}", _mark(good=good), highlight=False)
-    return good
+    broken, held = demo.broken_chains(), sum(len(c.items) for c in demo.cohorts if c.name == "dispute opened")
+    marked = demo.marked()
+    console.print(f"hash chains: {broken} findings", _mark(good=not broken), highlight=False)
+    console.print(f"hold marks: {marked}; expected: {held}", _mark(good=marked == held), highlight=False)
+    return good and not broken and marked == held
 
 
 def _show_dead_letters(demo: Demo) -> bool:

@@ -9,6 +9,10 @@ from typing import Any
 DAY = timedelta(days=1)
 PERIOD = 90 * DAY
 PERSONAL = {"Shipments": ("contact_number", "email"), "Contacts": ("telephone", "email")}
+ON_REQUEST = {
+    "Shipments": ("contact_number", "email", "name", "company"),
+    "Contacts": ("telephone", "email", "job_title"),
+}
 KEYS = {"Shipments": "shipment_id", "Contacts": "contact_id"}
 
 type Item = dict[str, Any]
@@ -28,13 +32,15 @@ class Cohort:
     """Records of one kind, and whether they must be erased.
 
     `events` are sent in any order, some twice. `early_events` are sent before all others, and before the
-    records: what stops or moves a clock that has run out must not race with the purge.
+    records: what stops or moves a clock that has run out must not race with the purge. Records without any
+    event are found by the sweep.
     """
 
     name: str
     table: str
     erased: bool
     due_soon: bool = False
+    on_request: bool = False
     items: list[Item] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
     early_events: list[Event] = field(default_factory=list)
@@ -99,6 +105,12 @@ class Maker:
         for odd in ("1970-01-01T00:00:00Z", "9999-12-31T00:00:00Z", "25.08.2025 10:15"):
             name = f"implausible anchor ({odd[:4].rstrip('.')}…)"
             yield self._shipped(name, long_ago[135:140], erased=False, shipped_at={"S": odd})
+        yield self._disputed("dispute opened", long_ago[185:190], closed=False)
+        yield self._disputed("dispute opened and closed", long_ago[190:195], closed=True)
+        unheard = self._shipped("no event at all", long_ago[195:200], erased=True)
+        unheard.events.clear()
+        yield unheard
+        yield self._requested("asked to be erased", lately[75:80])
         early = self._shipped("event before its record", long_ago[140:155], erased=True, shipped_at=None)
         early.early_events, early.events = early.events, []
         yield early
@@ -129,6 +141,28 @@ class Maker:
             shipment_id = self._id("S")
             cohort.items.append(self._shipment(shipment_id, at, changes))
             cohort.events.append(shipped({"shipment_id": shipment_id, "shipped_at": text(at)}))
+        return cohort
+
+    def _disputed(self, name: str, instants: list[datetime], *, closed: bool) -> Cohort:
+        cohort = self._shipped(name, instants, erased=closed)
+        for item in cohort.items:
+            case = {"shipment_id": item["shipment_id"]["S"], "case_ref": f"CASE-{item['shipment_id']['S']}"}
+            opened = {"opened_at": text(self._now - DAY), "until": text(self._now + 30 * DAY)}
+            by = {"reason_code": "courier_dispute", "opened_by": "support-7"}
+            cohort.early_events.append(Event("orders", "DisputeOpened", {**case, **by, **opened}))
+            if closed:
+                closing = {"closed_by": "support-7", "closed_at": text(self._now)}
+                cohort.events.append(Event("orders", "DisputeClosed", {**case, **closing}))
+        return cohort
+
+    def _requested(self, name: str, instants: list[datetime]) -> Cohort:
+        cohort = self._shipped(name, instants, erased=True)
+        cohort.on_request = True
+        records = [
+            {"table": "Shipments", "key": {"shipment_id": each["shipment_id"]["S"]}} for each in cohort.items
+        ]
+        asked = {"request_id": "REQ-1", "requested_at": text(self._now), "approved_by": "officer-1"}
+        cohort.events = [Event("lapse.requests", "ErasureRequested", {**asked, "records": records})]
         return cohort
 
     def _parcels(self, name: str, first: list[datetime], second: list[datetime], *, erased: bool) -> Cohort:

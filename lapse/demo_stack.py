@@ -9,9 +9,13 @@ from dataclasses import dataclass
 from itertools import batched
 from typing import Any
 
-from lapse.demo_records import KEYS, PERSONAL, Cohort, Event, Item, Malformed
+from lapse.demo_records import KEYS, ON_REQUEST, PERSONAL, Cohort, Event, Item, Malformed
 from lapse.endpoint import Clients
 from lapse.stack import StackError
+from shared.ledger import verify
+from shared.ledger_batch import entries_in
+from shared.ledger_index import LedgerReader, partition
+from shared.record import SHARDS
 
 LONGEST_QUEUE_SECONDS = 90
 
@@ -47,33 +51,70 @@ class Demo:
         self._send(sent)
         self._drained()
 
+    def sweep(self) -> dict[str, Any]:
+        """Have the records found that no event ever told of; what the sweep counted, by rule."""
+        answer = self.clients.functions.invoke(
+            FunctionName=self.outputs["SweepFunctionName"], Payload=b'{"v": 1, "cause": "manual"}'
+        )
+        summary: dict[str, Any] = json.loads(answer["Payload"].read())
+        if answer.get("FunctionError") or not summary["finished"]:
+            raise StackError("the sweep did not come to its end; see its log")
+        counts: dict[str, Any] = summary["counts"]
+        self._drained()
+        return counts
+
     def erased(self) -> list[int]:
         """How many records of each cohort have lost their personal fields, and nothing else."""
         seen = {table: self._contents(table) for table in KEYS}
         return [
-            sum(_is_erased(item, seen[cohort.table], cohort.table) for item in cohort.items)
+            sum(_is_erased(item, seen[cohort.table], cohort) for item in cohort.items)
             for cohort in self.cohorts
         ]
 
     def expected(self) -> list[int]:
         """How many of each cohort must be erased in the end."""
-        must = [
-            cohort.erased and not (self.observing and cohort.table == "Shipments") for cohort in self.cohorts
-        ]
+        must = [cohort.erased and not self.only_observed(cohort) for cohort in self.cohorts]
         return [len(cohort.items) if each else 0 for cohort, each in zip(self.cohorts, must, strict=True)]
 
+    def only_observed(self, cohort: Cohort) -> bool:
+        """Whether the rule that these records are due by only observes."""
+        return self.observing and cohort.table == "Shipments" and not cohort.on_request
+
     def untouched(self) -> list[int]:
-        """How many records of each cohort are exactly as they were put."""
+        """How many records of each cohort are as they were put, but for a hold mark of Lapse's own."""
         seen = {table: self._contents(table) for table in KEYS}
         return [
-            sum(seen[cohort.table].get(item_key(item, cohort.table)) == item for item in cohort.items)
+            sum(
+                _unmarked(seen[cohort.table].get(item_key(item, cohort.table), {})) == item
+                for item in cohort.items
+            )
             for cohort in self.cohorts
         ]
 
+    def marked(self) -> int:
+        """How many records have a hold mark of Lapse's own."""
+        return sum(_unmarked(item) != item for item in self._contents("Shipments").values())
+
     def evidence(self) -> list[dict[str, Any]]:
         """All ledger entries."""
-        batches = self._scan(self.outputs["LedgerTableName"])
-        return [entry for batch in batches for entry in json.loads(batch["entries"]["S"])]
+        ledger = LedgerReader(self.clients.dynamodb, self.outputs["LedgerTableName"])
+        batches = [batch for shard in range(SHARDS) for batch in ledger.batches(shard)]
+        return [dict(kept.entry) for batch in batches for kept in entries_in(batch)]
+
+    def broken_chains(self) -> int:
+        """How many findings there are against the ledger's chains."""
+        ledger = LedgerReader(self.clients.dynamodb, self.outputs["LedgerTableName"])
+        return sum(len(list(verify(partition(shard), ledger.batches(shard)))) for shard in range(SHARDS))
+
+    def must_have_evidence(self) -> dict[str, set[str]]:
+        """The keys of the records that must have been erased, or observed, by outcome."""
+        must: dict[str, set[str]] = {"erased": set(), "observed": set()}
+        for cohort in self.cohorts:
+            timed = cohort.events or cohort.early_events
+            if cohort.erased and (timed or not self.only_observed(cohort)):  # the sweep only counts these
+                outcome = "observed" if self.only_observed(cohort) else "erased"
+                must[outcome] |= {item_key(item, cohort.table) for item in cohort.items}
+        return must
 
     def settled(self) -> set[str]:
         """The keys of the records that have evidence of being erased, or observed."""
@@ -105,7 +146,7 @@ class Demo:
 
     def _drained(self) -> None:
         """Wait until the handlers' queues are empty."""
-        names = [f"{self.title}-shipments", f"{self.title}-leavers"]
+        names = [f"{self.title}-{queue}" for queue in ("shipments", "leavers", "disputes", "requests")]
         urls = [self.clients.sqs.get_queue_url(QueueName=name)["QueueUrl"] for name in names]
         deadline = time.monotonic() + LONGEST_QUEUE_SECONDS
         while any(self._waiting(url) for url in urls):
@@ -146,10 +187,17 @@ class Demo:
             yield from page["Items"]
 
 
-def _is_erased(item: Item, seen: dict[str, Item], table: str) -> bool:
+def _is_erased(item: Item, seen: dict[str, Item], cohort: Cohort) -> bool:
     """Whether the record is there, without its personal fields and otherwise exactly as it was put."""
-    without = {name: value for name, value in item.items() if name not in PERSONAL[table]}
-    return seen.get(item_key(item, table)) == without
+    personal = (ON_REQUEST if cohort.on_request else PERSONAL)[cohort.table]
+    without = {name: value for name, value in item.items() if name not in personal}
+    return seen.get(item_key(item, cohort.table)) == without
+
+
+def _unmarked(item: Item) -> Item:
+    """The record without a hold mark of Lapse's own."""
+    ours = item.get("legal_hold", {}).get("M", {}).get("by") == {"S": "lapse"}
+    return {name: value for name, value in item.items() if not (ours and name == "legal_hold")}
 
 
 def item_key(item: Item, table: str) -> str:

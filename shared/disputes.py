@@ -102,7 +102,7 @@ def permitted(hold: Hold, policy: Policy) -> Hold:
     if hold.since is None or hold.until is None or hold.until <= hold.since:
         raise RefusedError("until", "must be after the hold begins")
     if hold.until > add(hold.since, policy.max_hold):
-        raise RefusedError("until", f"is more than {policy.max_hold.days} days after the hold begins")
+        raise RefusedError("until", "is further from the hold's beginning than the policy's max_hold")
     return hold
 
 

@@ -76,13 +76,17 @@ def to_wire_text(instant: datetime) -> str:
     return instant.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+SOURCES = {"Contact": "crm", "Erasure": "lapse.requests", "HoldMark": "lapse"}
+"""Who sends which events, by the beginning of their detail-type; all others are the order system's."""
+
+
 def event(detail_type: str, detail: Mapping[str, Any], time: datetime = NOW) -> dict[str, Any]:
     """An event as EventBridge delivers it."""
     return {
         "version": "0",
         "id": "6a7e8feb-b491-4cf7-a9f1-bf3703467718",
         "detail-type": detail_type,
-        "source": "orders" if detail_type == "ShipmentDispatched" else "crm",
+        "source": next((who for start, who in SOURCES.items() if detail_type.startswith(start)), "orders"),
         "time": to_wire_text(time),
         "detail": dict(detail),
     }
@@ -101,3 +105,37 @@ def left(contact_id: str = "C-7", at: datetime = LONG_AGO) -> dict[str, Any]:
 def returned(contact_id: str = "C-7", at: datetime = LONG_AGO) -> dict[str, Any]:
     """A `ContactReturned` event."""
     return event("ContactReturned", {"contact_id": contact_id, "returned_at": to_wire_text(at)})
+
+
+def opened(shipment_id: str = "S-1001", /, **changes: object) -> dict[str, Any]:
+    """A `DisputeOpened` event: unless changed, CASE-1, opened now, for ten days. Instants are written out."""
+    usual = {"reason_code": "damaged", "case_ref": "CASE-1", "opened_by": "staff-1", "opened_at": NOW}
+    detail = {"shipment_id": shipment_id, **usual, "until": NOW + timedelta(days=10), **changes}
+    return event("DisputeOpened", _written(detail))
+
+
+def closed(shipment_id: str = "S-1001", /, **changes: object) -> dict[str, Any]:
+    """A `DisputeClosed` event: unless changed, CASE-1, closed a day from now."""
+    usual = {"case_ref": "CASE-1", "closed_by": "staff-2", "closed_at": NOW + timedelta(days=1)}
+    return event("DisputeClosed", _written({"shipment_id": shipment_id, **usual, **changes}))
+
+
+def mark_outdated(record: RecordRef) -> dict[str, Any]:
+    """What the sweep says of a record whose hold mark is not as Facts have it."""
+    return event("HoldMarkOutdated", {"v": 1, "record": record.text})
+
+
+def requested(*records: RecordRef, request_id: str = "R-1", **changes: object) -> dict[str, Any]:
+    """An `ErasureRequested` event: unless changed, R-1, asked for now."""
+    named = [
+        {"table": each.table, "key": {name: next(iter(value.values())) for name, value in each.key.items()}}
+        for each in records
+    ]
+    usual = {"request_id": request_id, "requested_at": NOW, "approved_by": "staff-3", "records": named}
+    return event("ErasureRequested", _written({**usual, **changes}))
+
+
+def _written(detail: Mapping[str, object]) -> dict[str, object]:
+    return {
+        name: to_wire_text(value) if isinstance(value, datetime) else value for name, value in detail.items()
+    }
