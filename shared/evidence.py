@@ -38,6 +38,7 @@ class Outcome(StrEnum):
     ANSWERED = "answered"
     PAUSED = "paused"
     RESUMED = "resumed"
+    HALTED = "halted"
 
 
 @dataclass(frozen=True, kw_only=True)

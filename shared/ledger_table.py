@@ -51,7 +51,7 @@ class LedgerTable(LedgerReader):
         """A batch as part of another's transaction: the conditional put first, then the index.
 
         Once the transaction committed, `appended` is to be called; `forget`, if it was refused or its answer
-        was lost. Until then, nothing else may be appended to this shard.
+        was lost. Without either, the next batch may lose a race against this one, and nothing worse.
 
         Args:
             shard: as for `append`.
@@ -87,7 +87,6 @@ class LedgerTable(LedgerReader):
                 return
             # Another's batch has the number; the rows just written may have replaced those of that batch.
             batch_put(self._client, self._table, rows_as_kept(kept, lines))
-            self.forget(shard)
 
     def _put(self, shard: int, batch: Batch) -> Batch:
         """Put a batch; returns the one that has its number then: it may be this very one, its answer lost."""

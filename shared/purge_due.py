@@ -8,10 +8,10 @@ from typing import Protocol
 
 from shared.allowance import Allowance
 from shared.answer_requests import Answering
-from shared.evidence import Entry
+from shared.evidence import Entry, Outcome
 from shared.failure import CallFailedError, code_of, raise_all
 from shared.look import FactsToRead, look_at
-from shared.pausing import Brake
+from shared.pausing import SHARD_OF_PAUSES, Brake
 from shared.policy import Policy, Rule
 from shared.record import SHARDS, RecordRef, View
 from shared.retention import SKEW
@@ -143,11 +143,23 @@ def purge_due(policy: Policy, ports: Ports, pace: Pace, cause: str) -> PurgeRepo
     tally.add(Count.PURGES)
     tally.add(Count.SHARDS_BUSY, sum(report.busy for report in reports))
     finished = sum(report.finished for report in reports)
-    tally.add(Count.HALTED, int(allowance.spent and finished < SHARDS))
     tally.add(Count.PAUSED, int(any(report.paused for report in reports)))
     failures = tuple(code for report in reports for code in report.failures)
+    if allowance.spent and finished < SHARDS:
+        tally.add(Count.HALTED)
+        failures += _keep_halt(settling, ports.ledger)
     oldest_overdue = max(report.oldest_overdue for report in reports)
     return PurgeReport(tally, failures, finished, oldest_overdue)
+
+
+def _keep_halt(settling: Settling, ledger: Ledger) -> tuple[str, ...]:
+    """Evidence that the run stopped at its limit; the failure's code if there is none."""
+    limit = str(settling.policy.max_erasures_per_run)
+    try:
+        ledger.append(SHARD_OF_PAUSES, [settling.telling.entry(Outcome.HALTED, None, limit=limit)])
+    except CallFailedError as error:
+        return (error.code,)
+    return ()
 
 
 @dataclass(frozen=True)

@@ -187,9 +187,10 @@ def test_a_lost_race_leaves_the_winners_index(client: Any, ledger: LedgerTable) 
     loser = LedgerTable(client, "ledger")
     loser.open(SHARD)
     ledger.append(SHARD, about(JO))
-    loser.append(SHARD, about(JO, MAX, outcome=Outcome.ALREADY_ABSENT))
+    loser.append(SHARD, [PAUSE, *about(JO, MAX, outcome=Outcome.ALREADY_ABSENT)])
     assert rows_of(client, JO) == {1: ["erased"], 2: ["already_absent"]}
     assert rows_of(client, MAX) == {1: [], 2: ["already_absent"]}
+    assert client.scan(TableName="ledger")["Count"] == 2 + 4
     assert ledger.has_erased(JO, "delivery-contact")
 
 
@@ -311,6 +312,18 @@ def test_a_transaction_whose_answer_was_lost_is_forgotten(
     assert names_in(ledger) == texts([JO] * committed + [MAX])
 
 
+@pytest.mark.parametrize("committed", [True, False])
+def test_a_caller_that_says_nothing_does_no_harm(
+    client: Any, ledger: LedgerTable, *, committed: bool
+) -> None:
+    """Crashed between transaction and `appended`, or before the transaction: there is no gap and no fork."""
+    writes: Any = ledger.writes(SHARD, about(JO))
+    if committed:
+        client.transact_write_items(TransactItems=writes)
+    ledger.append(SHARD, about(MAX))
+    assert names_in(ledger) == texts([JO] * committed + [MAX])
+
+
 def test_the_first_of_the_writes_is_the_batch(ledger: LedgerTable) -> None:
     """So a caller knows which of a cancelled transaction's reasons is its; the index has no condition."""
     first, *index = ledger.writes(SHARD, [*about(JO, MAX, JO), PAUSE])
@@ -336,11 +349,21 @@ def test_a_records_entries_are_found(ledger: LedgerTable) -> None:
     assert ledger.entries_of(RECORDS[2]) == []
 
 
-def test_more_batches_than_one_call_reads(ledger: LedgerTable) -> None:
+def test_more_batches_than_one_call_reads(client: Any, ledger: LedgerTable) -> None:
     """A record with a long history has it whole, and in order."""
     for _ in range(120):
         ledger.append(SHARD, about(JO))
-    assert [each.seq for each in ledger.entries_of(JO)] == list(range(1, 121))
+
+    class Backwards:
+        def query(self, **parameters: Any) -> Any:
+            return client.query(**parameters)
+
+        def batch_get_item(self, **parameters: Any) -> Any:
+            items = client.batch_get_item(**parameters)["Responses"]["ledger"]
+            return {"Responses": {"ledger": items[::-1]}}
+
+    backwards: Any = Backwards()  # DynamoDB has no order there; moto has that of the keys
+    assert [each.seq for each in LedgerReader(backwards, "ledger").entries_of(JO)] == list(range(1, 121))
 
 
 def test_hints_that_do_not_hold_are_skipped(client: Any, ledger: LedgerTable) -> None:
@@ -360,8 +383,15 @@ def test_an_earlier_erasure_is_known(ledger: LedgerTable) -> None:
     ledger.append(SHARD, about(JO, rule="other"))
     ledger.append(SHARD, about(MAX))
     assert not ledger.has_erased(JO, "delivery-contact")
-    ledger.append(SHARD, about(JO))
+    ledger.append(SHARD, [*about(JO), *about(JO, outcome=Outcome.OBSERVED)])
     assert ledger.has_erased(JO, "delivery-contact")
+
+
+def test_the_same_record_is_never_committed_to_alike(ledger: LedgerTable) -> None:
+    """Each commitment has a salt of its own, so without the salts nothing shows who had several entries."""
+    ledger.append(SHARD, about(JO, JO))
+    ledger.append(SHARD, about(JO))
+    assert len({each.entry["commitment"] for each in ledger.entries_of(JO)}) == 3
 
 
 @pytest.mark.parametrize("record", [

@@ -1,11 +1,17 @@
 """A deployed Lapse from outside: events in, table contents out."""
 
 import json
+import os
+import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from lapse import project
+from shared.ledger_batch import entries_in
+from shared.ledger_index import LedgerReader
+from shared.record import SHARDS
 from tests.e2e.conftest import Deployed
 
 PERIOD = timedelta(days=90)
@@ -56,8 +62,34 @@ def timers(deployed: Deployed) -> dict[tuple[str, ...], str]:
 
 def evidence(deployed: Deployed) -> list[dict[str, Any]]:
     """All ledger entries."""
-    batches = rows(deployed, deployed.outputs["LedgerTableName"])
-    return [entry for batch in batches for entry in json.loads(batch["entries"]["S"])]
+    ledger = LedgerReader(deployed.clients.dynamodb, deployed.outputs["LedgerTableName"])
+    batches = [batch for shard in range(SHARDS) for batch in ledger.batches(shard)]
+    return [dict(kept.entry) for batch in batches for kept in entries_in(batch)]
+
+
+def outcomes(deployed: Deployed, record_id: str) -> list[str]:
+    """The outcomes that the ledger has of a record, in order."""
+    return [each["outcome"] for each in evidence(deployed) if f'"{record_id}"' in each["record"]]
+
+
+def sweep(deployed: Deployed) -> dict[str, dict[str, int]]:
+    """Invoke the sweep by hand; what it counted, by rule."""
+    answer = deployed.clients.functions.invoke(
+        FunctionName=deployed.outputs["SweepFunctionName"], Payload=b"{}"
+    )
+    summary = json.loads(answer["Payload"].read())
+    assert not answer.get("FunctionError"), summary
+    assert summary["finished"]
+    return dict(summary["counts"])
+
+
+def lapse(deployed: Deployed, *arguments: str, status: int = 0) -> str:
+    """Run the command line as an operator does; what it printed."""
+    environment = {**os.environ, **deployed.stack.endpoint.environment(), "LAPSE_STACK": deployed.name}
+    command = [str(project.ROOT / "bin" / "lapse"), *arguments]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=False)  # noqa: S603 -- the project's own command
+    assert done.returncode == status, done.stdout + done.stderr
+    return done.stdout
 
 
 def purge(deployed: Deployed) -> dict[str, Any]:

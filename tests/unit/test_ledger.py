@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from shared.evidence import Entry, Outcome
 from shared.ledger import Finding, Head, verify
-from shared.ledger_batch import BEGINNING, chained, entries_in, seal, split
+from shared.ledger_batch import BEGINNING, MOST_BYTES, chained, entries_in, seal, split
 from tests.builders import LONG_AGO, NOW, shipment_ref
 
 type Chain = list[dict[str, Any]]
@@ -159,6 +159,7 @@ ALL_FROM_51: list[tuple[int, None]] = [(n, None) for n in range(51, 102)]
         (lambda c: c.pop(49), [(51, None)], "batch 50 is missing"),
         (lambda c: c.pop(0), [(2, None)], "batch 1 is missing"),
         (lambda c: c.__delitem__(slice(10, 20)), [(21, None)], "batches 11 to 20 are missing"),
+        (lambda c: c.__delitem__(slice(10, 12)), [(13, None)], "batches 11 to 12 are missing"),
         (lambda c: c.insert(50, dict(c[49])), [(50, None)], "repeated"),
         (lambda c: c.insert(50, relabel(c[49])), [(51, None), (52, None)], "seq in the body is another"),
         (lambda c: renumber(c, 50), ALL_FROM_51, "seq in the body is another"),
@@ -349,6 +350,14 @@ def test_any_text_is_written_canonically(record: str, reason: str, details: dict
     assert [(each["record"], each["reason"], each["details"]) for each in kept] == [
         (record, reason, details)
     ] * 3
+
+
+@pytest.mark.parametrize("length", range(149_200, 149_600, 20))
+def test_a_batch_is_no_larger_than_allowed(length: int) -> None:
+    """Its body and names together, with all that is around the entries."""
+    chain = written([replace(ENTRY, reason="x" * length)] * 2)
+    assert len(chain) == 1 + (length > 149_380)
+    assert all(len(batch["body"] + batch["names"]) <= MOST_BYTES for batch in chain)
 
 
 def test_the_format_stays() -> None:
