@@ -70,9 +70,11 @@ def deploy_fast(
         for key, value in _with_architecture(parameters).items()
         if key in known or key in (parameters or {})
     ]
+    body = json.dumps(template, default=str)  # default: YAML takes unquoted versions for dates
+    stack.clients.s3.put_object(Bucket=_BUCKET, Key=f"{name}.json", Body=body.encode())
     stack.clients.cloudformation.create_stack(
         StackName=name,
-        TemplateBody=json.dumps(template, default=str),  # default: YAML takes unquoted versions for dates
+        TemplateURL=f"{stack.endpoint.url}/{_BUCKET}/{name}.json",  # too long to be sent with the call
         Parameters=given,
         Capabilities=_CAPABILITIES,
     )
