@@ -139,7 +139,8 @@ class Facts:
     def released(self, closing: Closing) -> "Facts":
         """These facts and a case closed; also if its opening was not told yet."""
         known = self.holds.get(closing.case_ref) or Hold("", closing.case_ref, "", since=None, until=None)
-        if known.closed_at is not None and known.closed_at >= closing.closed_at:
+        said = known.closed_at, known.closed_by
+        if known.closed_at is not None and said >= (closing.closed_at, closing.closed_by):
             return self
         return self._with_case(replace(known, closed_at=closing.closed_at, closed_by=closing.closed_by))
 
@@ -162,7 +163,7 @@ class Facts:
 
     def last_instant(self) -> datetime:
         """The last instant that any of this is about: what these facts may be needed for begins there."""
-        told = [each for instants in self.instants.values() for each in instants]
+        told = [each for kinds in (self.instants, self.withdrawn) for kind in kinds.values() for each in kind]
         ends = [each for hold in self.holds.values() for each in (hold.until, hold.closed_at) if each]
         answers = [each.answered_at or LAST for each in self.requests.values()]
         return max([*told, *ends, *answers], default=FIRST)
@@ -178,7 +179,7 @@ class Facts:
             spent = min(ended, key=lambda each: each.closed_at or LAST, default=None)
             if spent:
                 del cases[spent.case_ref]
-        return replace(self._raised(), holds=cases)
+        return self if cases == self.holds else replace(self._raised(), holds=cases)
 
     def _bounded(self, kind: FactKind, instants: frozenset[datetime]) -> frozenset[datetime]:
         """Keep the set small by dropping one instant, if possible one that can never decide anything.
@@ -198,6 +199,9 @@ class Facts:
         return instants - {closest}
 
 
-def _said(hold: Hold) -> tuple[datetime, datetime]:
-    """What decides between two words on one case: the later; of two at once, the one that holds longer."""
-    return hold.since or FIRST, hold.until or LAST
+def _said(hold: Hold) -> tuple[datetime, datetime, str, str]:
+    """What decides between two words on one case: the later; of two at once, the one that holds longer.
+
+    Two that differ in nothing but their words are told apart by these, so that arrival never counts.
+    """
+    return hold.since or FIRST, hold.until or LAST, hold.reason_code, hold.opened_by

@@ -11,7 +11,7 @@ from shared.evidence import Entry
 from shared.facts import Facts
 from shared.facts_row import facts_of_row, row_of_facts
 from shared.failure import CallFailedError
-from shared.finding import SEGMENTS, Cursor, FactsPage
+from shared.finding import PAGE, SEGMENTS, Cursor, FactsPage
 from shared.hold_mark import MarkChange
 from shared.ledger_table import LedgerTable
 from shared.record import RecordRef
@@ -45,6 +45,7 @@ class FactsToSweepTable(FactsTable):
             "TableName": self._table,
             "Segment": segment,
             "TotalSegments": SEGMENTS,
+            "Limit": PAGE,
             "ReturnConsumedCapacity": "TOTAL",
             **({"ExclusiveStartKey": after} if after else {}),
         }

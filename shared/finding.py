@@ -6,16 +6,25 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from shared.facts import Facts
+from shared.instants import DAY
 from shared.look import FactsToRead, Item, RecordsToLookAt
 from shared.policy import Policy, Rule
 from shared.record import HOLD_MARK, Path, RecordRef, View, at_path
-from shared.retention import Drop, Erase, Wait, decide, due_instant
+from shared.retention import Drop, Erase, Wait, Why, decide, due_instant
+from shared.timer import Timer
 
 type Cursor = Mapping[str, Any]
 """Where a scan goes on: DynamoDB's last key."""
 
 SEGMENTS = 4
 """Into how many parts a scan is divided, to be worked side by side."""
+PAGE = 500
+"""Items that a scan goes through at a time, so that a page's memory and time are bounded."""
+
+EVERY = DAY
+"""How often a sweep begins."""
+HORIZON = 2 * EVERY
+"""How far ahead timers are set: until the next sweep, and as long again, should that one be late."""
 
 
 @dataclass(frozen=True)
@@ -84,6 +93,10 @@ class Scanned:
         """What is looked at."""
         return tuple(dict.fromkeys(path for rule in self.rules for path in rule.view_paths))
 
+    def rules_about(self, record: RecordRef) -> tuple[Rule, ...]:
+        """The rules that are about a record: one table may hold records of several kinds."""
+        return tuple(rule for rule in self.rules if rule.is_about(record))
+
 
 def scanned_tables(policy: Policy) -> tuple[Scanned, ...]:
     """The tables that are scanned; where all anchors are facts, the scan of Facts finds all there is."""
@@ -107,13 +120,27 @@ class Finding:
     decision: Erase | Wait | Drop
 
     @property
-    def at(self) -> datetime | None:
-        """When there is something to do."""
+    def is_asked_for(self) -> bool:
+        """Whether somebody asked for it and waits for an answer, whatever becomes of it."""
+        return self.rule.on_request and bool(self.view.facts and self.view.facts.open_requests())
+
+    def timer(self, now: datetime, until: datetime) -> Timer | None:
+        """The timer that it should have, if there is something to do until then.
+
+        It is the very timer that an event or the purge would set. One that stands at another instant, put off
+        after a failure, does no harm beside it.
+        """
+        at = self._at(now)
+        return None if at is None or at > until else Timer(self.record, self.rule.id, at=at, due=at)
+
+    def _at(self, now: datetime) -> datetime | None:
         match self.decision:
             case Erase(due):
                 return due
             case Wait(until):
                 return until
+            case Drop() if self.is_asked_for and self.view.facts:
+                return min(now, *(each.requested_at for each in self.view.facts.open_requests()))
             case Drop():
                 return None
 
@@ -131,13 +158,15 @@ def findings(record: RecordRef, rules: Sequence[Rule], view: View, now: datetime
 
 
 def needs_facts(item: Item, rules: Sequence[Rule], until: datetime, now: datetime) -> bool:
-    """Whether the facts may matter: there is no own anchor, or a mark, or it is due by then."""
+    """Whether facts may matter: there is a mark, it is due by then, or they may know the missing anchor."""
     view = view_of(item, rules, None)
     if view.value(HOLD_MARK) is not None:
         return True
     for rule in rules:
         due = due_instant(rule, view, now)
-        own = view.value(rule.anchor.attribute) if rule.anchor.attribute else None
-        if own is None or (isinstance(due, datetime) and due <= until):
+        if isinstance(due, datetime):
+            if due <= until:
+                return True
+        elif due.why is Why.NO_ANCHOR and rule.anchor.fact:
             return True
     return False

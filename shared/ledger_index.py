@@ -3,12 +3,14 @@
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from shared.aws import failures_of
 from shared.dynamodb import batch_get
 from shared.evidence import FORMAT, Outcome
 from shared.failure import CallFailedError
+from shared.instants import FIRST, parse_rfc3339
 from shared.ledger_batch import BEGINNING, Batch, End, Kept, Line, entries_in, from_item
 from shared.record import RecordRef
 
@@ -64,15 +66,20 @@ class LedgerReader:
         kept = (each for batch in batches for each in entries_in(batch))
         return [each for each in kept if each.entry["record"] == record.text]
 
-    def has_erased(self, record: RecordRef, rule_id: str) -> bool:
-        """Whether an earlier run erased this record by this rule, as the index has it.
+    def has_erased(self, record: RecordRef, rule_id: str, since: datetime = FIRST) -> bool:
+        """Whether this record was erased by this rule at that instant or later, as the index has it.
 
         Rows are written after the removal that they tell of, so a row tells the truth about it even if its
         batch came to nothing: lost in a race, the same line follows in a later one.
         """
         rows = self._items(index_partition(record.text), consistent=False)
         lines = (line for row in rows for line in json.loads(row["lines"]["S"]))
-        return any(line["rule"] == rule_id and line["outcome"] == Outcome.ERASED for line in lines)
+        return any(
+            line["rule"] == rule_id
+            and line["outcome"] == Outcome.ERASED
+            and parse_rfc3339(line["at"]) >= since
+            for line in lines
+        )
 
     def _batch(self, shard: str, seq: int) -> Batch | None:
         with failures_of("GetItem"):

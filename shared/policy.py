@@ -76,6 +76,12 @@ class KeyTemplate:
         text = _FIELD.sub(lambda found: fields[found[1]], self.template)
         return _key_value(self.type, text, ", ".join(self.fields))
 
+    def could_render(self, value: WireValue | None) -> bool:
+        """Whether some event could make this key attribute: what stands around the fields is there."""
+        text = value.get(self.type) if value else None
+        around = (re.escape(part) for part in _FIELD.split(self.template)[::2])
+        return isinstance(text, str) and bool(re.fullmatch(".+".join(around), text, re.DOTALL))
+
     def take(self, value: object, field: str) -> WireValue:
         """Take what somebody calls the key attribute itself: the template plays no part.
 
@@ -143,8 +149,14 @@ class Rule:
         return self.trigger is Trigger.REQUEST
 
     def is_about(self, record: RecordRef) -> bool:
-        """Whether the rule, as it is now, can find this record: its table or key may have been changed."""
-        return record.table == self.table and record.key.keys() == self.key.keys()
+        """Whether the rule, as it is now, can find this record: its table or key may have been changed.
+
+        One table may hold records of several kinds, told apart by what their keys look like. Only a request
+        names its records by the key itself.
+        """
+        if record.table != self.table or record.key.keys() != self.key.keys():
+            return False
+        return self.on_request or all(part.could_render(record.key[name]) for name, part in self.key.items())
 
     def record(self, fields: Mapping[str, str]) -> RecordRef:
         """The record that an event is about.

@@ -22,6 +22,8 @@ from shared.waking import TimersToPut, WakeUps, ensure_wake_up
 
 BATCH = 100
 """Timers worked on together: what one BatchGetItem can look at, and one ledger batch can hold."""
+RECURRING = "recurring"
+"""The cause of runs that come by every few minutes, whatever is due: if they stay away, an alarm rings."""
 GRACE = timedelta(minutes=15)
 """A field that is still there so long after it was due is overdue."""
 TIME_TO_STOP = timedelta(seconds=60)
@@ -91,7 +93,6 @@ class ShardReport:
     failures: list[str] = field(default_factory=list)
     busy: bool = False
     finished: bool = False
-    paused: bool = False
     oldest_overdue: timedelta = timedelta(0)
 
 
@@ -141,10 +142,11 @@ def purge_due(policy: Policy, ports: Ports, pace: Pace, cause: str) -> PurgeRepo
         reports += pace.side_by_side(run.work_shard, busy)
     tally = Tally.total(report.tally for report in reports)
     tally.add(Count.PURGES)
+    tally.add(Count.RECURRING_PURGES, int(cause == RECURRING))
     tally.add(Count.SHARDS_BUSY, sum(report.busy for report in reports))
     finished = sum(report.finished for report in reports)
-    tally.add(Count.PAUSED, int(any(report.paused for report in reports)))
     failures = tuple(code for report in reports for code in report.failures)
+    failures += run.count_pause(tally)
     if allowance.spent and finished < SHARDS:
         tally.add(Count.HALTED)
         failures += _keep_halt(settling, ports.ledger)
@@ -186,12 +188,19 @@ class _Run:
             report.failures.append(code_of(error))
         return report
 
+    def count_pause(self, tally: Tally) -> tuple[str, ...]:
+        """Count whether Lapse is paused, also when nothing is due; the failure's code if that is unknown."""
+        try:
+            tally.add(Count.PAUSED, int(self._is_paused()))
+        except CallFailedError as error:
+            return (error.code,)
+        return ()
+
     def _work_batches(self, report: ShardReport) -> None:
         """Work under the lease that was just taken, which each further batch renews."""
         after = ""
         while True:
             if self._is_paused():
-                report.paused = True
                 return
             timers = self._ready(report.shard, after, BATCH)
             settled = self._settle(timers, report.tally)

@@ -36,9 +36,12 @@ class RecordRef:
         Raises:
             ValueError: nothing reads so.
         """
-        table, separator, key = text.partition("#")
-        reference = cls(table, json.loads(key) if separator else {})
-        if reference.text != text or not reference.key:
+        table, _, key_text = text.partition("#")
+        try:
+            key = json.loads(key_text)
+        except RecursionError:
+            key = None
+        if not _is_typed_key(key) or (reference := cls(table, key)).text != text:
             raise ValueError("not a record reference")
         return reference
 
@@ -81,6 +84,18 @@ class View:
         """The value at a path; `None` where it is absent or `NULL`, which mean the same."""
         found = self.attributes.get(path)
         return None if found is None or "NULL" in found else found
+
+
+def _is_typed_key(key: object) -> bool:
+    """Whether it is a key as DynamoDB types it: names, each with a text and what that stands for."""
+    return (
+        isinstance(key, dict)
+        and bool(key)
+        and all(
+            isinstance(value, dict) and len(value) == 1 and isinstance(next(iter(value.values())), str)
+            for value in key.values()
+        )
+    )
 
 
 def at_path(item: Mapping[str, WireValue], path: Path) -> WireValue | None:

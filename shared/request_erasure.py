@@ -1,7 +1,6 @@
 """Use case: somebody asked for erasure. A fact and a timer for each record; the purge erases, and answers."""
 
 from dataclasses import dataclass
-from datetime import datetime
 
 from shared.evidence import Outcome
 from shared.facts import Request
@@ -26,7 +25,7 @@ class Ports:
 
 
 def request_erasure(asked: ErasureRequested, telling: Telling, ports: Ports) -> Tally:
-    """Begin a request: for each of its records a fact, a timer for now, and a wake-up.
+    """Begin a request: for each of its records a fact and a timer for now; then one wake-up.
 
     A table that has no rule for requests is refused at once, with an event.
 
@@ -43,8 +42,9 @@ def request_erasure(asked: ErasureRequested, telling: Telling, ports: Ports) -> 
             tally.add(Count.NO_RULE)
         else:
             _begin(asked.request, each.rule, each.record, telling, ports)
-            ensure_wake_up(ports.wake_ups, _at(asked.request), telling.now, tally)
             tally.add(Count.REQUESTS)
+    if tally.counts[Count.REQUESTS]:
+        ensure_wake_up(ports.wake_ups, asked.request.requested_at, telling.now, tally)
     return tally
 
 
@@ -55,8 +55,4 @@ def _begin(request: Request, rule: Rule, record: RecordRef, telling: Telling, po
         Outcome.REQUESTED, record, requested_at=request.requested_at, rule=rule.id, **details
     )
     tell(record, lambda known: known.requested(request), entry, ports.facts)
-    ports.timers.put([Timer(record, rule.id, at=_at(request), due=_at(request))])
-
-
-def _at(request: Request) -> datetime:
-    return request.requested_at
+    ports.timers.put([Timer(record, rule.id, at=request.requested_at, due=request.requested_at)])

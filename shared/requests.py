@@ -5,22 +5,25 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from shared.contract import Detail, Instant, Reference, not_ahead, open_envelope, validated
 from shared.facts import Request
-from shared.policy import Policy, Rule
+from shared.policy import KeyTemplate, Policy, Rule
+from shared.policy_fields import Name
 from shared.record import RecordRef
 from shared.refused import RefusedError
 
 MOST_RECORDS = 100
 """Of one request."""
+MOST_KEY_ATTRIBUTES = 2
+"""DynamoDB's keys have no more."""
 
 
 class _Record(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
 
-    table: Annotated[str, StringConstraints(strict=True, min_length=1, max_length=64)]
+    table: Name
     key: dict[str, Any]
 
 
@@ -72,7 +75,21 @@ def read_request(event: object, policy: Policy, now: datetime) -> ErasureRequest
 def _asked(number: int, named: _Record, policy: Policy) -> Asked:
     rule = policy.request_rule(named.table)
     try:
+        if rule is None:
+            _check_key(named.key)
         record = rule.record_of_key(named.key) if rule else None
     except RefusedError as refused:
         raise RefusedError(f"records.{number}.{refused.field}", refused.reason) from None
     return Asked(named.table, named.key, rule, record)
+
+
+def _check_key(key: Mapping[str, Any]) -> None:
+    """That this may be a key: the answer repeats it, so it must be as narrow as those that a rule checks."""
+    names = TypeAdapter(Annotated[list[Name], Field(min_length=1, max_length=MOST_KEY_ATTRIBUTES)])
+    try:
+        names.validate_python(list(key))
+    except ValidationError:
+        raise RefusedError("key", "must name a record by one or two key attributes") from None
+    for name, value in key.items():
+        is_number = isinstance(value, Mapping) and "N" in value
+        KeyTemplate("N" if is_number else "S", "").take(value, f"key.{name}")

@@ -91,9 +91,11 @@ class Settled:
 
     @property
     def answer(self) -> Entry | None:
-        """The evidence that answers a request, once it is settled."""
-        settled = self.on_request and self.entries and not self.later and not self.stands
-        return self.entries[0] if settled else None
+        """The evidence that answers a request, once it is settled: how it ended, not what went on the way."""
+        if not (self.on_request and self.entries) or self.later or self.stands:
+            return None
+        last = self.entries[-1]
+        return self.entries[0] if last.outcome is Outcome.ALREADY_ABSENT else last
 
 
 def settle(timer: Timer, rule: Rule, view: View, settling: Settling, tally: Tally) -> Settled:

@@ -3,7 +3,7 @@
 from aws_lambda_powertools import Metrics
 from aws_lambda_powertools.metrics import MetricUnit, single_metric
 
-from shared.sweep_pages import Counts, Found
+from shared.found import Counts, Found
 
 
 def publish_by_rule(metrics: Metrics, counts: Counts) -> None:

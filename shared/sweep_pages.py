@@ -1,221 +1,144 @@
-"""What a page of a scan leads to: timers, wake-ups, hold marks put right, reminders; and counts by rule."""
+"""What a page of a scan leads to: timers, news of hold marks, reminders; facts of no more use go."""
 
-from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
-from enum import StrEnum
 from itertools import groupby
-from typing import Protocol
 
 from shared.facts import Facts
 from shared.finding import (
+    HORIZON,
     FactsPage,
-    FactsToScan,
-    Finding,
     RecordsPage,
-    RecordsToScan,
     Scanned,
     findings,
     needs_facts,
     rules_by_facts,
     view_of,
 )
+from shared.found import Counts
 from shared.hold_mark import right_mark
-from shared.instants import DAY, add
-from shared.look import Item
-from shared.outgoing import ContractEvent, EventBus, hold_expiring, mark_outdated
+from shared.instants import add
+from shared.outgoing import ContractEvent, hold_expiring, mark_outdated
 from shared.policy import Policy
-from shared.purge_due import GRACE
+from shared.readable import readable
 from shared.record import HOLD_MARK, RecordRef, View
-from shared.retention import Drop, Erase, Wait, Why
+from shared.set_timers import SettingTimers
+from shared.sweep_ports import Ports
 from shared.tally import Count, Tally
-from shared.timer import Timer
-from shared.waking import TimersToPut, WakeUps, ensure_wake_up
 
-EVERY = DAY
-"""How often a sweep begins."""
-HORIZON = 2 * EVERY
-"""How far ahead timers are set: until the next sweep, and as long again, should that one be late."""
 EXPIRES_SOON = timedelta(days=14)
 """How long before its end a hold is reminded of, daily."""
 
 
-class Found(StrEnum):
-    """What is counted by rule."""
-
-    OVERDUE = "overdue"
-    WITHOUT_TIMER = "without_timer"
-    RE_ADDED = "re_added"
-    NO_ANCHOR = "no_anchor"
-    IMPLAUSIBLE = "implausible"
-    HELD = "held"
-    WAITING = "waiting"
-    OBSERVED = "observed"
-
-
-type Counts = Counter[tuple[str, Found]]
-
-
-class TimersToSet(TimersToPut, Protocol):
-    """The Due table, for the sweep."""
-
-    def missing(self, timers: Collection[Timer]) -> Sequence[Timer]:
-        """Those of these timers that do not stand."""
-
-
-class PastErasures(Protocol):
-    """The ledger, for the sweep."""
-
-    def has_erased(self, record: RecordRef, rule_id: str) -> bool:
-        """Whether the record was erased by this rule before."""
-
-
-class FactsToSweep(FactsToScan, Protocol):
-    """The Facts table, for the sweep."""
-
-    def forget(self, record: RecordRef, facts: Facts) -> None:
-        """Remove facts that nothing can use any more, if they are as read."""
-
-
-@dataclass(frozen=True)
-class Ports:
-    """What the sweep works on."""
-
-    records: RecordsToScan
-    facts: FactsToSweep
-    timers: TimersToSet
-    wake_ups: WakeUps
-    ledger: PastErasures
-    bus: EventBus
-
-
-@dataclass
 class Pages:
-    """Works pages at one instant, and counts."""
+    """Works pages at one instant, and counts. A page that comes twice changes nothing the second time.
 
-    policy: Policy
-    ports: Ports
-    now: datetime
-    counts: Counts = field(default_factory=Counter)
-    tally: Tally = field(default_factory=Tally)
+    What is set comes before what is only counted or told: a ledger that is down delays no erasure.
+    """
+
+    def __init__(self, policy: Policy, ports: Ports, now: datetime) -> None:
+        """As of now."""
+        self._policy, self._ports, self._now = policy, ports, now
+        self.tally = Tally()
+        self._setting = SettingTimers(ports, now, self.tally)
+
+    @property
+    def counts(self) -> Counts:
+        """What was found, by rule."""
+        return self._setting.counts
 
     def work_records(self, scanned: Scanned, page: RecordsPage) -> None:
-        """Records that have personal fields, of a table whose rules find the anchor on the record."""
-        rules, until = scanned.rules, add(self.now, HORIZON)
-        wanted = [r for r, item in page.items.items() if needs_facts(item, rules, until, self.now)]
-        told = self.ports.facts.read(wanted)
-        views = {record: view_of(item, rules, told.get(record)) for record, item in page.items.items()}
-        found = [each for record in views for each in findings(record, rules, views[record], self.now)]
-        for each in found:
-            self._count_unanchored(each)
+        """Records that have personal fields, of a table whose rules find the anchor on the record.
+
+        Raises:
+            CallFailedError: a call failed; the page is to be worked again.
+        """
+        views = self._views(scanned, page)
+        found = [
+            each
+            for record, view in views.items()
+            for each in findings(record, scanned.rules_about(record), view, self._now)
+        ]
         # One rule's fields are those that the filter saw; of several, somebody has to ask whose they are.
-        self._set_timers(found, seen=len(rules) == 1)
-        self._tell([mark_outdated(record) for record in views if self._is_outdated(views[record])])
+        self._setting.work(found, seen=len(scanned.rules) == 1)
+        # If facts speak of a record, its mark is for the scan of Facts.
+        self._tell_of_marks({record: view for record, view in views.items() if view.facts is None})
 
     def work_facts(self, page: FactsPage) -> None:
-        """Records that something was told about, for rules that find their anchor in Facts alone."""
-        found: list[Finding] = []
-        news: list[ContractEvent] = []
-        items = self._look(page.facts)
-        for record, facts in page.facts.items():
-            rules = rules_by_facts(self.policy, record)
-            view = view_of(items.get(record), rules, facts)
-            found += findings(record, rules, view, self.now)
-            news += self._reminders(record, facts)
-            if self._is_outdated(view):
-                news.append(mark_outdated(record))
-            if not view.exists and add(facts.last_instant(), self.policy.ledger_retain) < self.now:
-                self.ports.facts.forget(record, facts)
-        self._set_timers(found, seen=False)
-        self._tell(news)
+        """Records that something was told about, for rules that find their anchor in Facts alone.
+
+        Raises:
+            CallFailedError: as `work_records`.
+        """
+        views = self._look(page.facts)
+        found = [
+            each
+            for record, view in views.items()
+            for each in findings(record, rules_by_facts(self._policy, record), view, self._now)
+        ]
+        self._setting.work(found, seen=False)
+        self._tell_of_marks(views)
+        self._tell([each for record, facts in page.facts.items() for each in self._reminders(record, facts)])
+        for record, view in views.items():
+            if not view.exists and self._is_spent(page.facts[record]):
+                self._ports.facts.forget(record, page.facts[record])
         self.tally.add(Count.UNREADABLE, page.unreadable)
 
-    def _look(self, told: Mapping[RecordRef, Facts]) -> Mapping[RecordRef, Item]:
-        """The records themselves, table by table; of tables that the policy does not know, none."""
-        items: dict[RecordRef, Item] = {}
-        known = sorted((record for record in told if self.policy.about(record)), key=lambda each: each.table)
+    def _views(self, scanned: Scanned, page: RecordsPage) -> Mapping[RecordRef, View]:
+        """The records of a page that a rule is about, with the facts that may matter."""
+        until = add(self._now, HORIZON)
+        about = {record: rules for record in page.items if (rules := scanned.rules_about(record))}
+        told, unreadable = readable(
+            self._ports.facts.read,
+            [r for r, rules in about.items() if needs_facts(page.items[r], rules, until, self._now)],
+        )
+        self.tally.add(Count.UNREADABLE, len(unreadable))
+        return {
+            record: view_of(page.items[record], rules, told.get(record))
+            for record, rules in about.items()
+            if record not in unreadable
+        }
+
+    def _look(self, told: Mapping[RecordRef, Facts]) -> Mapping[RecordRef, View]:
+        """The records themselves, table by table. Of those that no rule is about, nothing is known."""
+        views: dict[RecordRef, View] = {}
+        known = sorted((record for record in told if self._policy.about(record)), key=lambda each: each.table)
         for table, records in groupby(known, key=lambda each: each.table):
-            paths = {path for rule in self.policy.rules_of(table) for path in rule.view_paths}
-            items |= self.ports.records.look(list(records), paths)
-        return items
+            views |= self._look_at_table(table, list(records), told)
+        return views
 
-    def _set_timers(self, found: Iterable[Finding], *, seen: bool) -> None:
-        """Timers for all that there is to do before the next sweep, where none stands; then wake-ups."""
-        to_do = {timer: each for each in found for timer in self._to_do(each, seen=seen)}
-        missing = self.ports.timers.missing(list(to_do)) if to_do else []
-        for timer in missing:
-            self._count_missing(to_do[timer])
-        if missing:
-            self.ports.timers.put(missing)
-        for timer in missing:
-            ensure_wake_up(self.ports.wake_ups, timer.at, self.now, self.tally)
+    def _look_at_table(
+        self, table: str, records: Sequence[RecordRef], told: Mapping[RecordRef, Facts]
+    ) -> Mapping[RecordRef, View]:
+        paths = {path for rule in self._policy.rules_of(table) for path in rule.view_paths}
+        items, unreadable = readable(lambda some: self._ports.records.look(some, paths), records)
+        self.tally.add(Count.UNREADABLE, len(unreadable))
+        return {
+            record: view_of(items.get(record), rules_by_facts(self._policy, record), told[record])
+            for record in records
+            if record not in unreadable
+        }
 
-    def _to_do(self, found: Finding, *, seen: bool) -> Iterator[Timer]:
-        """The timer that a finding should have, if it is for the time before the next sweep."""
-        record, rule = found.record, found.rule
-        if rule.on_request and found.view.facts and found.view.facts.open_requests():
-            at: datetime | None = found.at or self.now  # whatever becomes of it, somebody waits for an answer
-        elif not self._is_near(found) or not (seen or self.ports.records.has_fields(record, rule.erase)):
-            return
-        else:
-            at = found.at
-            self._count_near(found)
-        if at is not None and at <= add(self.now, HORIZON):
-            yield Timer(record, rule.id, at=at, due=at)
-
-    def _is_near(self, found: Finding) -> bool:
-        """Whether there is something to do, or to report, before the next sweep."""
-        if isinstance(found.decision, Drop):
-            return found.decision.why is Why.OBSERVED
-        if isinstance(found.decision, Wait) and found.decision.why is Why.HELD:
-            return True
-        near = found.at is not None and found.at <= add(self.now, HORIZON)
-        if not near:
-            self._count(found, Found.WAITING)
-        return near
-
-    def _count_near(self, found: Finding) -> None:
-        match found.decision:
-            case Erase(due) if due + GRACE <= self.now:
-                self._count(found, Found.OVERDUE)
-            case Wait(_, Why.HELD):
-                self._count(found, Found.HELD)
-            case Wait():
-                self._count(found, Found.WAITING)
-            case Drop():
-                self._count(found, Found.OBSERVED)
-
-    def _count_unanchored(self, found: Finding) -> None:
-        """A record with personal fields that no clock runs for."""
-        match found.decision:
-            case Drop(Why.NO_ANCHOR):
-                self._count(found, Found.NO_ANCHOR)
-            case Drop(Why.IMPLAUSIBLE):
-                self._count(found, Found.IMPLAUSIBLE)
-
-    def _count_missing(self, found: Finding) -> None:
-        """A timer that was lost, or that nobody ever set; or fields that came back after they were erased."""
-        self._count(found, Found.WITHOUT_TIMER)
-        due = isinstance(found.decision, Erase)
-        if due and self.ports.ledger.has_erased(found.record, found.rule.id):
-            self._count(found, Found.RE_ADDED)
-
-    def _count(self, found: Finding, what: Found) -> None:
-        self.counts[found.rule.id, what] += 1
+    def _tell_of_marks(self, views: Mapping[RecordRef, View]) -> None:
+        """Of records whose hold mark is not as it should be: the sweep itself writes no records."""
+        self._tell([mark_outdated(record) for record, view in views.items() if self._is_outdated(view)])
 
     def _is_outdated(self, view: View) -> bool:
-        """Whether the record's hold mark is not as it should be."""
         seen = view.value(HOLD_MARK)
-        return view.exists and right_mark(view.facts, seen, self.now) != seen
+        return view.exists and right_mark(view.facts, seen, self._now) != seen
 
     def _reminders(self, record: RecordRef, facts: Facts) -> Iterator[ContractEvent]:
         """Of holds that will lapse soon."""
-        for hold in facts.in_force(self.now):
-            if hold.until is not None and hold.until <= add(self.now, EXPIRES_SOON):
+        for hold in facts.in_force(self._now):
+            if hold.until is not None and hold.until <= add(self._now, EXPIRES_SOON):
                 self.tally.add(Count.HOLDS_EXPIRING)
                 yield hold_expiring(record, hold, hold.until)
 
+    def _is_spent(self, facts: Facts) -> bool:
+        """Whether facts about a record that is gone can be of no use, not even after a restore."""
+        needed = facts.in_force(self._now) or facts.open_requests()
+        return not needed and add(facts.last_instant(), self._policy.ledger_retain) < self._now
+
     def _tell(self, news: Sequence[ContractEvent]) -> None:
         if news:
-            self.ports.bus.put(news)
+            self._ports.bus.put(news)

@@ -3,21 +3,23 @@
 import json
 from collections import Counter
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from shared.aws import failures_of
 from shared.due_table import DueTable
+from shared.failure import CallFailedError
+from shared.found import Counts, Found
 from shared.instants import parse_rfc3339, to_text
 from shared.record import SHARDS
-from shared.sweep import PartProgress, Sweep
-from shared.sweep_pages import Counts, Found
+from shared.sweep_state import PartProgress, Sweep
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 FORMAT = "1"
-"""Version of the rows."""
+"""Version of the rows. Those of another are as good as none: then a sweep begins anew."""
 SWEEP = "sweep"
 """Their partition; shards of timers are numbers."""
 _WHOLE = "whole"
@@ -37,19 +39,31 @@ class SweepTable:
     def read(self) -> Sweep | None:
         """As `SweepProgress.read`."""
         with failures_of("GetItem"):
-            row = self._client.get_item(TableName=self._table, Key=_key(_WHOLE), ConsistentRead=True).get(
-                "Item"
-            )
-        return _sweep(json.loads(row["sweep"]["S"])) if row else None
+            answer = self._client.get_item(TableName=self._table, Key=_key(_WHOLE), ConsistentRead=True)
+        with suppress(ValueError, KeyError):
+            return _sweep(_written(answer["Item"]))
+        return None
 
-    def write(self, sweep: Sweep) -> None:
-        """As `SweepProgress.write`."""
-        self._put(_WHOLE, sweep, {
-            "policy": sweep.policy,
-            "finished": _text(sweep.finished),
-            "last_finished": _text(sweep.last_finished),
-            "counts": counts_as_json(sweep.counts),
-        })  # fmt: skip
+    def begin(self, sweep: Sweep) -> None:
+        """As `SweepProgress.begin`."""
+        with failures_of("PutItem"):
+            self._client.put_item(**self._whole(sweep))
+
+    def finish(self, sweep: Sweep) -> bool:
+        """As `SweepProgress.finish`."""
+        still: dict[str, Any] = {
+            "ConditionExpression": "#began = :began",
+            "ExpressionAttributeNames": {"#began": "began"},
+            "ExpressionAttributeValues": {":began": {"S": to_text(sweep.began)}},
+        }
+        try:
+            with failures_of("PutItem"):
+                self._client.put_item(**self._whole(sweep), **still)
+        except CallFailedError as error:
+            if error.code == "ConditionalCheckFailedException":
+                return False
+            raise
+        return True
 
     def read_parts(self, sweep: Sweep) -> Mapping[str, PartProgress]:
         """As `SweepProgress.read_parts`; rows of earlier sweeps are none."""
@@ -57,26 +71,27 @@ class SweepTable:
             answer = self._client.query(
                 TableName=self._table,
                 KeyConditionExpression="#shard = :shard",
-                ExpressionAttributeNames={"#shard": "shard"},
-                ExpressionAttributeValues={":shard": {"S": SWEEP}},
+                FilterExpression="#began = :began",
+                ExpressionAttributeNames={"#shard": "shard", "#began": "began"},
+                ExpressionAttributeValues={":shard": {"S": SWEEP}, ":began": {"S": to_text(sweep.began)}},
                 ConsistentRead=True,
             )
-        rows = [(row["sk"]["S"], json.loads(row["sweep"]["S"])) for row in answer["Items"]]
-        began = to_text(sweep.began)
-        return {
-            name: PartProgress(row["cursor"], row["done"], row["scanned"], _counts(row["counts"]))
-            for name, row in rows
-            if name != _WHOLE and row["began"] == began
-        }
+        parts: dict[str, PartProgress] = {}
+        for row in answer["Items"]:
+            with suppress(ValueError, KeyError):
+                parts[row["sk"]["S"]] = _part(_written(row))
+        return parts
 
     def write_part(self, sweep: Sweep, part: str, progress: PartProgress) -> None:
         """As `SweepProgress.write_part`."""
-        self._put(part, sweep, {
+        values = {
             "cursor": progress.cursor,
             "done": progress.done,
             "scanned": progress.scanned,
             "counts": counts_as_json(progress.counts),
-        })  # fmt: skip
+        }
+        with failures_of("PutItem"):
+            self._client.put_item(TableName=self._table, Item=_row(part, sweep, values))
 
     def lease(self, now: datetime, until: datetime) -> bool:
         """As `SweepProgress.lease`."""
@@ -86,10 +101,14 @@ class SweepTable:
         """As `SweepProgress.release`."""
         self._leases.release(_LEASE)
 
-    def _put(self, name: str, sweep: Sweep, values: Mapping[str, Any]) -> None:
-        text = json.dumps({"v": FORMAT, "began": to_text(sweep.began), **values})
-        with failures_of("PutItem"):
-            self._client.put_item(TableName=self._table, Item={**_key(name), "sweep": {"S": text}})
+    def _whole(self, sweep: Sweep) -> dict[str, Any]:
+        values = {
+            "policy": sweep.policy,
+            "finished": _text(sweep.finished),
+            "last_finished": _text(sweep.last_finished),
+            "counts": counts_as_json(sweep.counts),
+        }
+        return {"TableName": self._table, "Item": _row(_WHOLE, sweep, values)}
 
 
 def counts_as_json(counts: Counts) -> dict[str, dict[str, int]]:
@@ -100,14 +119,39 @@ def counts_as_json(counts: Counts) -> dict[str, dict[str, int]]:
     }
 
 
-def _sweep(row: Mapping[str, Any]) -> Sweep:
+def _row(name: str, sweep: Sweep, values: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        **_key(name),
+        "v": {"N": FORMAT},
+        "began": {"S": to_text(sweep.began)},
+        "sweep": {"S": json.dumps(values)},
+    }
+
+
+def _written(row: Mapping[str, Any]) -> dict[str, Any]:
+    """What a row says.
+
+    Raises:
+        KeyError: it says nothing, or is of another format.
+        ValueError: it cannot be read.
+    """
+    if row["v"]["N"] != FORMAT:
+        raise KeyError("v")
+    return {"began": row["began"]["S"], **json.loads(row["sweep"]["S"])}
+
+
+def _sweep(written: Mapping[str, Any]) -> Sweep:
     return Sweep(
-        began=parse_rfc3339(row["began"]),
-        policy=row["policy"],
-        finished=_instant(row["finished"]),
-        counts=_counts(row["counts"]),
-        last_finished=_instant(row["last_finished"]),
+        began=parse_rfc3339(written["began"]),
+        policy=written["policy"],
+        finished=_instant(written["finished"]),
+        counts=_counts(written["counts"]),
+        last_finished=_instant(written["last_finished"]),
     )
+
+
+def _part(written: Mapping[str, Any]) -> PartProgress:
+    return PartProgress(written["cursor"], written["done"], written["scanned"], _counts(written["counts"]))
 
 
 def _counts(by_rule: Mapping[str, Mapping[str, int]]) -> Counts:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from shared.aws import failures_of
 from shared.business_tables import BusinessTables
 from shared.conditions import existence_scan
-from shared.finding import SEGMENTS, Cursor, RecordsPage, Scanned
+from shared.finding import PAGE, SEGMENTS, Cursor, RecordsPage, Scanned
 from shared.record import RecordRef
 
 if TYPE_CHECKING:
@@ -27,7 +27,9 @@ class ScannedTables(BusinessTables):
             "TableName": self.real_name(of.table),
             "Segment": segment,
             "TotalSegments": SEGMENTS,
+            "Limit": PAGE,
             "ReturnConsumedCapacity": "TOTAL",
+            "Select": "SPECIFIC_ATTRIBUTES",  # said, so that the role can insist on it
             **existence_scan(of.fields, [*((name,) for name in of.key), *of.paths]),
             **({"ExclusiveStartKey": after} if after else {}),
         }

@@ -13,6 +13,7 @@ class Count(StrEnum):
 
     EVENTS = "Events"
     PURGES = "Purges"
+    RECURRING_PURGES = "RecurringPurges"
     SWEEPS = "Sweeps"
     UNREADABLE = "Unreadable"
     FACTS = "Facts"

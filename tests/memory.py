@@ -8,14 +8,16 @@ from itertools import count
 from threading import RLock
 from typing import Any
 
-from shared.evidence import Entry
+from shared.evidence import Entry, Outcome
 from shared.facts import Facts
+from shared.finding import SEGMENTS, Cursor, FactsPage, RecordsPage, Scanned
 from shared.hold_mark import MarkChange
 from shared.instants import to_text
 from shared.outgoing import ContractEvent
 from shared.pausing import SHARD_OF_PAUSES, Pause
 from shared.policy import Rule
-from shared.record import HOLD_MARK, Path, RecordRef, View, at_path
+from shared.record import HOLD_MARK, SHARDS, Path, RecordRef, View, at_path
+from shared.sweep_state import PartProgress, Sweep
 from shared.timer import Timer
 
 type Items = dict[RecordRef, dict[str, Any]]
@@ -33,6 +35,10 @@ class Memory:
     minutes: set[datetime] = field(default_factory=set)
     pause: Pause | None = None
     news: list[ContractEvent] = field(default_factory=list)
+    sweep: Sweep | None = None
+    parts: dict[str, tuple[datetime, PartProgress]] = field(default_factory=dict)
+    page: int = 2
+    """Of scans: few, so that each case goes through several pages."""
     lock: RLock = field(default_factory=RLock)
     stamps: Iterator[int] = field(default_factory=count)
 
@@ -65,6 +71,20 @@ class MemoryTables:
                 del parent["M"][path[-1]]
             all_parents = all(path[:-1] == () or at_path(item, path[:-1]) is not None for path in rule.erase)
             return rule.erase if present and all_parents else present
+
+    def scan(self, of: Scanned, segment: int, after: Cursor | None) -> RecordsPage:
+        with self.memory.lock:
+            there = [record for record in self.memory.items if record.table == of.table]
+            last = RecordRef(of.table, after) if after else None
+            page, following = _page_of(there, segment, last, self.memory.page)
+            wanted = [*((name,) for name in of.key), *of.paths]
+            found = [each for each in page if self.has_fields(each, of.fields)]
+            items = {record: _projected(self.memory.items[record], wanted) for record in found}
+            return RecordsPage(items, following.key if following else None, len(page), len(page))
+
+    def about_how_many(self, table: str) -> int:
+        with self.memory.lock:
+            return sum(record.table == table for record in self.memory.items)
 
     def _unchanged(self, rule: Rule, record: RecordRef, item: dict[str, Any], view: View) -> bool:
         seen = all(at_path(item, path) == view.attributes.get(path) for path in rule.view_paths)
@@ -101,6 +121,19 @@ class MemoryFacts:
             self._put_mark(record, change)
             return True
 
+    def scan(self, segment: int, after: Cursor | None) -> FactsPage:
+        with self.memory.lock:
+            last = RecordRef.of(after["record"]["S"]) if after else None
+            page, following = _page_of(self.memory.facts, segment, last, self.memory.page)
+            cursor = {"record": {"S": following.text}} if following else None
+            told = {record: self.memory.facts[record] for record in page}
+            return FactsPage(told, cursor, len(page), len(page))
+
+    def forget(self, record: RecordRef, facts: Facts) -> None:
+        with self.memory.lock:
+            if self._unchanged(record, facts):
+                del self.memory.facts[record]
+
     def _unchanged(self, record: RecordRef, before: Facts | None) -> bool:
         there = self.memory.facts.get(record)
         return (there.version if there else None) == (before.version if before else None)
@@ -132,6 +165,10 @@ class MemoryTimers:
             for timer in timers:
                 stamped = replace(timer, stamp=str(next(self.memory.stamps)))
                 self.memory.timers[timer.record.shard, timer.sort_key] = stamped
+
+    def missing(self, timers: Collection[Timer]) -> Sequence[Timer]:
+        with self.memory.lock:
+            return [each for each in timers if (each.record.shard, each.sort_key) not in self.memory.timers]
 
     def ready(self, shard: int, until: datetime, after: str, limit: int) -> Sequence[Timer]:
         bound = to_text(until.replace(microsecond=0)) + "$"
@@ -174,6 +211,15 @@ class MemoryLedger:
         with self.memory.lock:
             self.memory.batches.setdefault(shard, []).append(list(entries))
 
+    def has_erased(self, record: RecordRef, rule_id: str, since: datetime) -> bool:
+        with self.memory.lock:
+            return any(
+                (entry.record, entry.rule, entry.outcome) == (record.text, rule_id, Outcome.ERASED)
+                and entry.at >= since
+                for batch in self.memory.batches.get(record.shard, [])
+                for entry in batch
+            )
+
 
 @dataclass
 class MemoryBrake:
@@ -211,6 +257,51 @@ class MemoryWakeUps:
         assert minute.second == minute.microsecond == 0
         with self.memory.lock:
             self.memory.minutes.add(minute)
+
+
+@dataclass
+class MemoryProgress:
+    """The progress of sweeps, which stands in the Due table."""
+
+    memory: Memory
+    holder: str = "me"
+
+    def read(self) -> Sweep | None:
+        return self.memory.sweep
+
+    def begin(self, sweep: Sweep) -> None:
+        with self.memory.lock:
+            self.memory.sweep = sweep
+
+    def finish(self, sweep: Sweep) -> bool:
+        with self.memory.lock:
+            if self.memory.sweep is None or self.memory.sweep.began != sweep.began:
+                return False
+            self.memory.sweep = sweep
+            return True
+
+    def read_parts(self, sweep: Sweep) -> Mapping[str, PartProgress]:
+        with self.memory.lock:
+            return {name: part for name, (began, part) in self.memory.parts.items() if began == sweep.began}
+
+    def write_part(self, sweep: Sweep, part: str, progress: PartProgress) -> None:
+        with self.memory.lock:
+            self.memory.parts[part] = sweep.began, progress
+
+    def lease(self, now: datetime, until: datetime) -> bool:
+        return MemoryTimers(self.memory, self.holder).lease(SHARDS, now, until)
+
+    def release(self) -> None:
+        MemoryTimers(self.memory, self.holder).release(SHARDS)
+
+
+def _page_of(
+    records: Collection[RecordRef], segment: int, after: RecordRef | None, size: int
+) -> tuple[list[RecordRef], RecordRef | None]:
+    """A page of a segment, and the record that the next one goes on behind."""
+    of_segment = sorted((r for r in records if r.shard % SEGMENTS == segment), key=lambda each: each.text)
+    behind = [each for each in of_segment if after is None or each.text > after.text]
+    return behind[:size], behind[size - 1] if len(behind) >= size else None
 
 
 def _projected(item: Mapping[str, Any], paths: Collection[Path]) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from typing import Any
 
 from tests.worlds import World
 
-PORTS = ("records", "facts", "timers", "ledger", "wake_ups", "brake", "bus")
+PORTS = ("records", "facts", "timers", "ledger", "wake_ups", "brake", "bus", "progress")
 
 
 class Crash(BaseException):

@@ -13,32 +13,45 @@ from uuid import uuid4
 
 from shared.answer_requests import Answering
 from shared.brake import BrakeWithEvidence
-from shared.business_tables import BusinessTables
+from shared.config import deployed_policy
 from shared.contract import read_event
+from shared.correct_fact import Correction, correct_fact
+from shared.disputes import read_dispute
 from shared.due_table import DueTable
-from shared.facts import Facts, Hold
-from shared.facts_table import FactsWithEvidence
+from shared.evidence import Outcome
+from shared.facts import FactKind, Facts
+from shared.facts_table import FactsToSweepTable, FactsWithEvidence
+from shared.finding import RecordsToScan
 from shared.hold_records import FactsToHold
 from shared.hold_records import Ports as HoldPorts
-from shared.instants import to_text
 from shared.ledger_batch import entries_in
 from shared.ledger_index import LedgerReader
 from shared.ledger_table import LedgerTable
 from shared.outgoing import EventBus
-from shared.pausing import BrakeToPull
+from shared.pausing import BrakeToPull, Pause, pause, resume
 from shared.policy import Policy
 from shared.purge_due import Ledger, Pace, PurgeReport, ShardReport, TimersToWork, purge_due
 from shared.purge_due import Ports as PurgePorts
 from shared.record import SHARDS, RecordRef
 from shared.request_erasure import Ports as RequestPorts
+from shared.request_erasure import request_erasure
+from shared.requests import read_request
 from shared.schedule_deletion import Ports as EventPorts
 from shared.schedule_deletion import schedule_deletion
 from shared.scheduler import SchedulerWakeUps
 from shared.settle import RecordsToErase
+from shared.sweep import SweepReport, sweep
+from shared.sweep_part import Pace as SweepPace
+from shared.sweep_ports import FactsToSweep, PastErasures, TimersToSet
+from shared.sweep_ports import Ports as SweepPorts
+from shared.sweep_progress import SweepTable
+from shared.sweep_state import SweepProgress
+from shared.table_scans import ScannedTables
 from shared.tally import Tally
-from shared.telling import Telling
+from shared.telling import Telling, tell
 from shared.timer import Timer
 from shared.waking import WakeUps
+from shared.work_dispute import work_dispute
 from tests.builders import NOW
 from tests.memory import (
     Memory,
@@ -46,6 +59,7 @@ from tests.memory import (
     MemoryBus,
     MemoryFacts,
     MemoryLedger,
+    MemoryProgress,
     MemoryTables,
     MemoryTimers,
     MemoryWakeUps,
@@ -58,6 +72,26 @@ if TYPE_CHECKING:
 LATER = NOW + timedelta(days=36_500)
 
 
+class Records(RecordsToErase, RecordsToScan, Protocol):
+    """The business tables, for purge and sweep."""
+
+
+class FactsOfAll(FactsToHold, FactsToSweep, Protocol):
+    """Facts, for events, holds and sweep."""
+
+
+class Timers(TimersToWork, TimersToSet, Protocol):
+    """The Due table, for purge and sweep."""
+
+
+class Evidence(Ledger, PastErasures, Protocol):
+    """The ledger, for purge and sweep."""
+
+
+class AllFactsTable(FactsWithEvidence, FactsToSweepTable):
+    """The adapters of Facts in one."""
+
+
 class BusinessSystem(Protocol):
     """What an order system or a CRM does to its own tables, and what a test wants to see."""
 
@@ -67,8 +101,6 @@ class BusinessSystem(Protocol):
     def get(self, record: RecordRef) -> dict[str, Any] | None: ...
     @abstractmethod
     def delete(self, record: RecordRef) -> None: ...
-    @abstractmethod
-    def hold(self, record: RecordRef, until: datetime) -> None: ...
     @abstractmethod
     def entries(self) -> list[dict[str, Any]]: ...
     @abstractmethod
@@ -81,13 +113,14 @@ class BusinessSystem(Protocol):
 class World:
     """The ports, a clock that only moves when told, and the business system."""
 
-    records: RecordsToErase
-    facts: FactsToHold
-    timers: TimersToWork
-    ledger: Ledger
+    records: Records
+    facts: FactsOfAll
+    timers: Timers
+    ledger: Evidence
     wake_ups: WakeUps
     brake: BrakeToPull
     bus: EventBus
+    progress: SweepProgress
     business: BusinessSystem
     now: datetime = NOW
     clock: Callable[[], datetime] | None = None
@@ -96,10 +129,37 @@ class World:
     side_by_side: Callable[[Callable[[int], ShardReport], Iterable[int]], Iterable[ShardReport]] = map
 
     def take(self, event: Mapping[str, Any], policy: Policy) -> Tally:
-        """Deliver an event."""
-        told = read_event(event, self.now)
-        ports = EventPorts(self.records, self.facts, self.timers, self.wake_ups)
-        return schedule_deletion(told, self.telling(policy), ports)
+        """Deliver an event, to the function that takes events of its detail-type."""
+        telling = self.telling(policy)
+        match event["detail-type"]:
+            case "DisputeOpened" | "DisputeClosed" | "HoldMarkOutdated":
+                dispute = read_dispute(event, policy, self.now)
+                return work_dispute(dispute, telling, self.for_holds, self.bus)
+            case "ErasureRequested":
+                return request_erasure(read_request(event, policy, self.now), telling, self.for_requests)
+            case _:
+                ports = EventPorts(self.records, self.facts, self.timers, self.wake_ups)
+                return schedule_deletion(read_event(event, self.now), telling, ports)
+
+    def tell(self, record: RecordRef, kind: FactKind, instant: datetime) -> Facts:
+        """Tell an instant, whatever the rules are about; what is known afterwards."""
+        entry = self.telling(deployed_policy()).entry(Outcome.TOLD, record, kind=kind.value, instant=instant)
+        changed = tell(record, lambda known: known.told(kind, instant), entry, self.facts)
+        return changed or self.facts.read([record])[record]
+
+    def correct(self, record: RecordRef, correction: Correction, policy: Policy) -> Tally:
+        """Correct a fact by hand."""
+        timing = self.for_holds.timing
+        return correct_fact(record, correction, self.telling(policy, "operator"), self.facts, timing)
+
+    def pause(self, until: datetime | None, policy: Policy) -> None:
+        """Pull the brake."""
+        wanted = Pause("staff-4", "investigation", self.now, until)
+        pause(wanted, self.telling(policy, "operator"), self.brake)
+
+    def resume(self, policy: Policy) -> bool:
+        """Let it go."""
+        return resume("staff-5", self.telling(policy, "operator"), self.brake)
 
     def telling(self, policy: Policy, cause: str = "event") -> Telling:
         """As of now."""
@@ -124,6 +184,15 @@ class World:
         pace = Pace(self.clock or (lambda: self.now), self.time_left, self.slept.append, self.side_by_side)
         return purge_due(policy, ports, pace, cause)
 
+    def sweep(
+        self, policy: Policy, *, by_hand: bool = True, units_per_second: float | None = None
+    ) -> SweepReport:
+        """Run the sweep."""
+        ports = SweepPorts(self.records, self.facts, self.timers, self.wake_ups, self.ledger, self.bus)
+        clock = self.clock or (lambda: self.now)
+        pace = SweepPace(clock, self.time_left, self.slept.append, units_per_second=units_per_second)
+        return sweep(policy, ports, self.progress, pace, by_hand=by_hand)
+
     def told(self, record: RecordRef) -> Facts | None:
         """The facts about a record."""
         return self.facts.read([record]).get(record)
@@ -137,10 +206,20 @@ class World:
         return sorted(timers, key=lambda timer: timer.sort_key)
 
     def outcomes(self) -> list[tuple[str, str, str]]:
-        """The evidence in short: record, outcome and reason, sorted."""
+        """The evidence of timers in short: record, outcome and reason, sorted."""
         return sorted(
-            (entry["record"], entry["outcome"], entry["reason"]) for entry in self.business.entries()
+            (entry["record"], entry["outcome"], entry["reason"])
+            for entry in self.business.entries()
+            if entry["rule"]
         )
+
+    def tellings(self) -> list[tuple[str, str, dict[str, str]]]:
+        """The evidence of what Lapse was told, in the order of its shard: outcome, reason, details."""
+        return [
+            (entry["outcome"], entry["reason"], entry["details"])
+            for entry in self.business.entries()
+            if not entry["rule"]
+        ]
 
 
 def timers_after(timers: Collection[Timer], shard: int) -> str:
@@ -158,15 +237,10 @@ class MemoryBusiness(BusinessSystem):
         self.memory.items[record] = deepcopy(dict(item))
 
     def get(self, record: RecordRef) -> dict[str, Any] | None:
-        return self.memory.items.get(record)
+        return deepcopy(self.memory.items.get(record))
 
     def delete(self, record: RecordRef) -> None:
         self.memory.items.pop(record, None)
-
-    def hold(self, record: RecordRef, until: datetime) -> None:
-        facts = self.memory.facts.get(record, Facts())
-        hold = Hold("damaged", "CASE-1", "staff-1", NOW, until)
-        self.memory.facts[record] = replace(facts, version=facts.version + 1, holds={"CASE-1": hold})
 
     def entries(self) -> list[dict[str, Any]]:
         batches = [batch for shard in sorted(self.memory.batches) for batch in self.memory.batches[shard]]
@@ -191,6 +265,7 @@ def memory_world() -> World:
         MemoryWakeUps(memory),
         MemoryBrake(memory),
         MemoryBus(memory),
+        MemoryProgress(memory),
         MemoryBusiness(memory),
     )
 
@@ -217,28 +292,11 @@ class AwsBusiness(BusinessSystem):
     def delete(self, record: RecordRef) -> None:
         self.dynamodb.delete_item(TableName=self.tables[record.table], Key=dict(record.key))
 
-    def hold(self, record: RecordRef, until: datetime) -> None:
-        hold = {
-            "reason_code": "damaged",
-            "opened_by": "staff-1",
-            "since": to_text(NOW),
-            "until": to_text(until),
-        }
-        self.dynamodb.update_item(
-            TableName=self.facts_table,
-            Key={"record": {"S": record.text}},
-            UpdateExpression="SET #holds = :holds, #v = :one ADD #version :one",
-            ExpressionAttributeNames={"#holds": "holds", "#v": "v", "#version": "version"},
-            ExpressionAttributeValues={
-                ":holds": {"M": {"CASE-1": {"M": {name: {"S": value} for name, value in hold.items()}}}},
-                ":one": {"N": "1"},
-            },
-        )
-
     def entries(self) -> list[dict[str, Any]]:
         reader = LedgerReader(self.dynamodb, self.ledger_table)
         batches = [batch for shard in range(SHARDS) for batch in reader.batches(shard)]
-        return [dict(kept.entry) for batch in batches for kept in entries_in(batch)]
+        entries = [dict(kept.entry) for batch in batches for kept in entries_in(batch)]
+        return [{name: value for name, value in each.items() if name != "commitment"} for each in entries]
 
     def minutes(self) -> list[datetime]:
         names = [each["Name"] for each in self.scheduler.list_schedules(GroupName=self.group)["Schedules"]]
@@ -279,14 +337,32 @@ def aws_world(
     queue = "arn:aws:sqs:eu-west-1:000000000000:failures"
     ledger, sent = LedgerTable(dynamodb, own["ledger"]), Memory()
     return World(
-        BusinessTables(dynamodb, tables, own["facts"]),
-        FactsWithEvidence(dynamodb, own["facts"], ledger, tables),
+        ScannedTables(dynamodb, tables, own["facts"]),
+        AllFactsTable(dynamodb, own["facts"], ledger, tables),
         DueTable(dynamodb, own["due"]),
         ledger,
         SchedulerWakeUps(scheduler, prefix, role, arn, queue),
         BrakeWithEvidence(dynamodb, own["facts"], ledger),
         MemoryBus(sent),
+        SweepTable(dynamodb, own["due"]),
         AwsBusiness(dynamodb, scheduler, tables, own["facts"], own["ledger"], prefix, sent),
+    )
+
+
+def another(world: World) -> World:
+    """The same tables of an emulator in the hands of another function, with leases and chains of its own."""
+    business, timers = world.business, world.timers
+    assert isinstance(business, AwsBusiness)
+    assert isinstance(timers, DueTable)
+    dynamodb, facts_table = business.dynamodb, business.facts_table
+    ledger = LedgerTable(dynamodb, business.ledger_table)
+    return replace(
+        world,
+        facts=AllFactsTable(dynamodb, facts_table, ledger, business.tables),
+        timers=DueTable(dynamodb, timers._table),
+        ledger=ledger,
+        brake=BrakeWithEvidence(dynamodb, facts_table, ledger),
+        progress=SweepTable(dynamodb, timers._table),
     )
 
 

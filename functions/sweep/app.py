@@ -11,16 +11,17 @@ from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from shared.aws import CLIENT_CONFIG
-from shared.bus import LazyBus
+from shared.bus import EventBridgeBus
 from shared.config import SweepSettings, policy_for
 from shared.due_table import DueTable
 from shared.facts_table import FactsToSweepTable
 from shared.finding import SEGMENTS
 from shared.ledger_index import LedgerReader
 from shared.metrics import publish
-from shared.sweep import Pace, SweepReport, sweep
+from shared.sweep import SweepReport, sweep
 from shared.sweep_metrics import publish_by_rule
-from shared.sweep_pages import Ports
+from shared.sweep_part import Pace
+from shared.sweep_ports import Ports
 from shared.sweep_progress import SweepTable, counts_as_json
 from shared.table_scans import ScannedTables
 from shared.tally import Count
@@ -37,7 +38,8 @@ ports = Ports(
     DueTable(dynamodb, settings.due_table),
     wake_ups(settings, settings.purge_function_arn),
     LedgerReader(dynamodb, settings.ledger_table),
-    LazyBus(settings.event_bus_name),
+    # Made now, and not when a segment first wants it: boto3 cannot make clients in several threads at once.
+    EventBridgeBus(boto3.client("events", config=CLIENT_CONFIG), settings.event_bus_name),
 )
 
 
@@ -47,9 +49,9 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, object]:
     """Sweep for as long as the function may run; answers with how far it came, and fails if a part failed."""
     report = run(event, context)
     publish(metrics, report.tally)
-    metrics.add_metric("SweepGap", MetricUnit.Seconds, report.gap.total_seconds())
     summary: dict[str, object] = {"finished": False, "counts": {}, "failures": list(report.failures)}
     if report.sweep:
+        metrics.add_metric("SweepGap", MetricUnit.Seconds, report.gap.total_seconds())
         summary |= {
             "finished": report.sweep.finished is not None,
             "counts": counts_as_json(report.sweep.counts),

@@ -19,6 +19,12 @@ def local_stack() -> Iterator[Stack]:
         yield stack
 
 
+@pytest.fixture(scope="session")
+def session() -> boto3.Session:
+    """For moto: one session for all tests, since each would read the services' models anew."""
+    return boto3.Session("test", "test", region_name="eu-west-1")
+
+
 @pytest.fixture(params=["memory", "moto", "local stack"])
 def make_world(request: pytest.FixtureRequest) -> Iterator[MakeWorld]:
     """Makes a world with other business tables than the usual."""
@@ -26,8 +32,8 @@ def make_world(request: pytest.FixtureRequest) -> Iterator[MakeWorld]:
         case "memory":
             yield lambda _specs: memory_world()
         case "moto":
+            session = request.getfixturevalue("session")
             with mock_aws():
-                session = boto3.Session("test", "test", region_name="eu-west-1")
                 yield lambda specs: aws_world(session.client("dynamodb"), session.client("scheduler"), specs)
         case _:
             clients = request.getfixturevalue("local_stack").clients

@@ -5,7 +5,7 @@ import json
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -16,24 +16,32 @@ import pytest
 from moto import mock_aws
 
 from lapse.demo_records import Maker
+from shared.facts import Facts
+from shared.facts_table import FactsWithEvidence
 from shared.failure import CallFailedError
 from shared.policy_file import PolicyError
 from tests.builders import (
     LONG_AGO,
-    NOW,
+    closed,
     contact,
     contact_ref,
     event,
     left,
+    mark_outdated,
+    opened,
+    requested,
     shipment,
     shipment_ref,
     shipped,
     to_wire_text,
 )
-from tests.worlds import AwsBusiness, aws_world
+from tests.worlds import AwsBusiness, World, aws_world
 
 EVENTS = Path(__file__).parents[2] / "events"
 ACCOUNT = "123456789012"
+
+
+DONE: dict[str, Any] = {"batchItemFailures": []}
 
 
 class Context:
@@ -52,8 +60,10 @@ class Context:
 class Deployment:
     """The handlers, and what they work on."""
 
+    world: World
     business: AwsBusiness
     queue: str
+    news_queue: str
 
     def dead_letters(self) -> list[tuple[str, str]]:
         """Body and reason of each dead letter."""
@@ -64,9 +74,26 @@ class Deployment:
             found += [(each["Body"], each["MessageAttributes"]["reason"]["StringValue"]) for each in messages]
         return found
 
+    def news(self) -> list[tuple[str, dict[str, Any]]]:
+        """What Lapse said on the bus, and nobody asked for yet."""
+        sqs, found = boto3.client("sqs"), []
+        while messages := sqs.receive_message(QueueUrl=self.news_queue, MaxNumberOfMessages=10).get(
+            "Messages"
+        ):
+            found += [json.loads(each["Body"]) for each in messages]
+        return [(each["detail-type"], each["detail"]) for each in found]
+
     def handler(self, name: str) -> ModuleType:
         """A function's module, imported anew as at a cold start."""
         return importlib.reload(importlib.import_module(f"functions.{name}.app"))
+
+
+def listen(queue: str) -> None:
+    """A bus, of which all that Lapse says goes to this queue."""
+    events, arn = boto3.client("events"), f"arn:aws:sqs:eu-west-1:{ACCOUNT}:{queue.rpartition('/')[2]}"
+    events.create_event_bus(Name="lapse")
+    events.put_rule(Name="news", EventBusName="lapse", EventPattern=json.dumps({"source": ["lapse"]}))
+    events.put_targets(Rule="news", EventBusName="lapse", Targets=[{"Id": "news", "Arn": arn}])
 
 
 @pytest.fixture
@@ -78,9 +105,11 @@ def deployment(monkeypatch: pytest.MonkeyPatch) -> Iterator[Deployment]:
     monkeypatch.setenv("POWERTOOLS_SERVICE_NAME", uuid4().hex)  # a logger is kept by name, with its output
     monkeypatch.setenv("POWERTOOLS_METRICS_NAMESPACE", "Lapse")
     with mock_aws():
-        business = aws_world(boto3.client("dynamodb"), boto3.client("scheduler")).business
+        world = aws_world(boto3.client("dynamodb"), boto3.client("scheduler"))
+        business, sqs = world.business, boto3.client("sqs")
         assert isinstance(business, AwsBusiness)
-        queue = boto3.client("sqs").create_queue(QueueName="dead-letters")["QueueUrl"]
+        queue, news = (sqs.create_queue(QueueName=name)["QueueUrl"] for name in ("dead-letters", "news"))
+        listen(news)
         settings = {
             "TABLES": ",".join(f"{logical}={real}" for logical, real in business.tables.items()),
             "FACTS_TABLE": business.facts_table,
@@ -91,10 +120,12 @@ def deployment(monkeypatch: pytest.MonkeyPatch) -> Iterator[Deployment]:
             "FAILURE_QUEUE_ARN": f"arn:aws:sqs:eu-west-1:{ACCOUNT}:failures",
             "PURGE_FUNCTION_ARN": Context.invoked_function_arn,
             "DEAD_LETTER_QUEUE_URL": queue,
+            "EVENT_BUS_NAME": "lapse",
+            "SWEEP_UNITS_PER_SECOND": "0",
         }
         for name, value in settings.items():
             monkeypatch.setenv(name, value)
-        yield Deployment(business, queue)
+        yield Deployment(world, business, queue, news)
 
 
 def batch(*bodies: object) -> dict[str, Any]:
@@ -125,8 +156,8 @@ def test_events_become_timers_and_timers_erasures(
     """The whole line through real handlers, with its metrics."""
     deployment.business.put(shipment_ref(), shipment())
     deployment.business.put(contact_ref(), contact())
-    assert deployment.handler("on_shipment").handler(batch(shipped()), Context()) == {"batchItemFailures": []}
-    assert deployment.handler("on_leaver").handler(batch(left()), Context()) == {"batchItemFailures": []}
+    assert deployment.handler("on_shipment").handler(batch(shipped()), Context()) == DONE
+    assert deployment.handler("on_leaver").handler(batch(left()), Context()) == DONE
     summary = deployment.handler("purge_scheduler").handler({"cause": "wake-up"}, Context())
     assert summary == {"shards": 16, "shards_finished": 16, "counts": {"Erased": 2, "Purges": 1}}
     assert deployment.business.get(shipment_ref()) == shipment(contact_number=None, email=None)
@@ -136,23 +167,69 @@ def test_events_become_timers_and_timers_erasures(
     assert counted["SecondsToErase"] > 0
 
 
+def test_disputes_and_requests_through_their_handlers(
+    deployment: Deployment, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Held, asked for, released, erased, answered; a dispute that comes too late is told so. With metrics."""
+    now = datetime.now(UTC)
+    since, until = now - timedelta(days=1), now + timedelta(days=9)
+    deployment.business.put(shipment_ref(), shipment(company={"S": "Example Ltd"}))
+    on_dispute, purge = deployment.handler("on_dispute"), deployment.handler("purge_scheduler")
+    on_request = deployment.handler("on_erasure_request")
+    held = opened(opened_at=since, until=until)
+    assert on_dispute.handler(batch(held, mark_outdated(shipment_ref())), Context()) == DONE
+    assert deployment.handler("on_shipment").handler(batch(shipped()), Context()) == DONE
+    assert on_request.handler(batch(requested(shipment_ref(), requested_at=since)), Context()) == DONE
+    assert purge.handler({}, Context())["counts"] == {"Held": 2, "Purges": 1}
+    assert "legal_hold" in (deployment.business.get(shipment_ref()) or {})
+    assert on_dispute.handler(batch(closed(closed_at=now)), Context()) == DONE
+    assert purge.handler({}, Context())["counts"]["Answers"] == 1
+    left_of_it = shipment(contact_number=None, email=None, name=None)
+    assert deployment.business.get(shipment_ref()) == left_of_it
+    assert (
+        on_dispute.handler(batch(opened(case_ref="CASE-2", opened_at=since, until=until)), Context()) == DONE
+    )
+    said = [(kind, each.get("request_id", each.get("case_ref"))) for kind, each in deployment.news()]
+    assert said == [("ErasureCompleted", "R-1"), ("HoldRefused", "CASE-2")]
+    output = capsys.readouterr()
+    counted = metrics_in(output.out)
+    names = ("HoldsPlaced", "HoldsReleased", "HoldsRefused", "Requests", "Answers")
+    assert [counted[name] for name in names] == [1] * 5
+    assert "canary" not in output.out + output.err
+
+
+@pytest.mark.parametrize("name", ["on_dispute", "on_erasure_request"])
+def test_malformed_disputes_and_requests_are_dead_lettered(deployment: Deployment, name: str) -> None:
+    """At once and whole, with the field's name; the rest of the batch goes on."""
+    good = opened(opened_at=datetime.now(UTC), until=datetime.now(UTC) + timedelta(days=1))
+    good = good if name == "on_dispute" else requested(shipment_ref())
+    bodies = [event(good["detail-type"], {**good["detail"], "v": 2}), shipped(), good]
+    assert deployment.handler(name).handler(batch(*bodies), Context()) == DONE
+    assert sorted(reason for _, reason in deployment.dead_letters()) == [
+        "detail-type: is none that this function takes",
+        "v: must be 1",
+    ]
+    assert (deployment.world.told(shipment_ref()) or Facts()).version > 0
+
+
 def test_only_the_failed_message_comes_again(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
     """One message whose call fails does not stop the others of its batch."""
-    app = deployment.handler("on_shipment")
-    tell = app.wired.ports.facts.tell
+    app, change = deployment.handler("on_shipment"), FactsWithEvidence.change
 
-    def failing(record: Any, *others: Any) -> Any:
+    def failing(facts: FactsWithEvidence, record: Any, *others: Any) -> Any:
         if "S-2" in record.text:
-            raise CallFailedError("UpdateItem", "ThrottlingException")
-        return tell(record, *others)
+            raise CallFailedError("TransactWriteItems", "ThrottlingException")
+        return change(facts, record, *others)
 
-    monkeypatch.setattr(app.wired.ports.facts, "tell", failing)
+    monkeypatch.setattr(FactsWithEvidence, "change", failing)
     response = app.handler(batch(shipped("S-1"), shipped("S-2"), shipped("S-3")), Context())
     assert response == {"batchItemFailures": [{"itemIdentifier": "m-1"}]}
     response = app.handler(batch(shipped("S-2")), Context())
     assert response == {"batchItemFailures": [{"itemIdentifier": "m-0"}]}
-    timers = app.wired.ports.timers.ready
-    assert sum(len(timers(shard, NOW, "", 10)) for shard in range(16)) == 2
+    assert [timer.record for timer in deployment.world.standing()] == [
+        shipment_ref("S-1"),
+        shipment_ref("S-3"),
+    ]
 
 
 def test_what_no_retry_can_mend_is_dead_lettered_at_once(deployment: Deployment) -> None:
@@ -160,7 +237,7 @@ def test_what_no_retry_can_mend_is_dead_lettered_at_once(deployment: Deployment)
     malformed = [each for each in Maker(datetime.now(UTC)).malformed() if each.event.source == "orders"]
     bodies = [event(each.event.detail_type, each.event.detail) for each in malformed]
     app = deployment.handler("on_shipment")
-    assert app.handler(batch(*bodies, "not JSON", shipped()), Context()) == {"batchItemFailures": []}
+    assert app.handler(batch(*bodies, "not JSON", shipped()), Context()) == DONE
     seen = deployment.dead_letters()
     bodies_seen = sorted(body for body, _ in seen)
     assert bodies_seen == sorted([*(json.dumps(body) for body in bodies), "not JSON"])
@@ -221,7 +298,7 @@ def test_nothing_personal_is_logged(deployment: Deployment, capsys: pytest.Captu
     assert "canary" not in output.out + output.err
 
 
-@pytest.mark.parametrize("name", ["on_shipment", "on_leaver", "purge_scheduler"])
+@pytest.mark.parametrize("name", sorted(path.stem for path in EVENTS.glob("*.json")))
 def test_the_sample_events_are_taken(deployment: Deployment, name: str) -> None:
     """Each function's sample under events/ is what it is invoked with."""
     response = deployment.handler(name).handler(json.loads((EVENTS / f"{name}.json").read_text()), Context())

@@ -1,16 +1,18 @@
 """Lapse's own tables: timers and leases, facts, evidence, wake-ups."""
 
 from datetime import datetime, timedelta
+from typing import Any
 
 from shared.due_table import DueTable
 from shared.evidence import Entry, Outcome
-from shared.facts import MOST_INSTANTS, FactKind
+from shared.facts import MOST_INSTANTS, Closing, FactKind, Facts, Hold, Request
 from shared.instants import SECOND
 from shared.ledger_table import LedgerTable
+from shared.pausing import Pause
 from shared.record import RecordRef
 from shared.scheduler import SchedulerWakeUps
 from shared.timer import Timer
-from tests.builders import NOW, contact_ref, shipment_ref
+from tests.builders import NOW, contact_ref, policy, shipment_ref
 from tests.memory import MemoryTimers
 from tests.worlds import World
 
@@ -108,44 +110,93 @@ def test_a_lease_excludes_others_until_it_expires(world: World) -> None:
 
 def test_facts_gather_by_kind(world: World) -> None:
     """Instants of several kinds stand beside each other; another record has its own."""
-    world.facts.tell(contact_ref(), FactKind.LEFT, NOW)
-    world.facts.tell(contact_ref(), FactKind.RETURNED, NOW + SECOND)
-    told = world.facts.tell(contact_ref(), FactKind.LEFT, NOW + timedelta(microseconds=5))
+    first = world.tell(contact_ref(), FactKind.LEFT, NOW)
+    world.tell(contact_ref(), FactKind.RETURNED, NOW + SECOND)
+    told = world.tell(contact_ref(), FactKind.LEFT, NOW + timedelta(microseconds=5))
     assert told == world.told(contact_ref())
     assert told.of(FactKind.LEFT) == {NOW, NOW + timedelta(microseconds=5)}
     assert told.of(FactKind.RETURNED) == {NOW + SECOND}
-    assert told.version == 3
+    assert told.version == first.version + 2
     assert world.told(contact_ref("C-8")) is None
 
 
 def test_telling_again_changes_nothing(world: World) -> None:
     """A fact that is known does not raise the version: an erase under way is not disturbed."""
-    first = world.facts.tell(contact_ref(), FactKind.LEFT, NOW)
-    assert world.facts.tell(contact_ref(), FactKind.LEFT, NOW) == first
+    first = world.tell(contact_ref(), FactKind.LEFT, NOW)
+    assert world.tell(contact_ref(), FactKind.LEFT, NOW) == first
     assert world.told(contact_ref()) == first
+    assert len(world.tellings()) == 1
 
 
 def test_many_instants_stay_few(world: World) -> None:
     """A departure that is re-sent every night for months leaves a small row with the first of them."""
-    told = world.facts.tell(contact_ref(), FactKind.LEFT, NOW)
+    told = world.tell(contact_ref(), FactKind.LEFT, NOW)
     for day in range(MOST_INSTANTS + 10):
-        told = world.facts.tell(contact_ref(), FactKind.LEFT, NOW + timedelta(days=day))
+        told = world.tell(contact_ref(), FactKind.LEFT, NOW + timedelta(days=day))
         assert min(told.of(FactKind.LEFT)) == NOW
     assert len(told.of(FactKind.LEFT)) == MOST_INSTANTS
     assert told == world.told(contact_ref())
 
 
+def test_facts_come_back_as_they_were_told(world: World) -> None:
+    """Instants, what was withdrawn of them, holds of all shapes, requests and their answers."""
+    day = timedelta(days=1)
+    facts = (
+        Facts.begun(NOW)
+        .told(FactKind.LEFT, NOW)
+        .told(FactKind.RETURNED, NOW + timedelta(microseconds=1))
+        .corrected(FactKind.LEFT, NOW, NOW - day)
+        .held(Hold("fraud", "CASE-1", "staff-1", NOW, NOW + day))
+        .released(Closing("CASE-1", "staff-2", NOW + SECOND))
+        .released(Closing("CASE/2026#7", "staff-2", NOW))
+        .held(Hold("lost", "CASE-3", "staff-1", NOW, NOW + day))
+        .requested(Request("R-1", NOW, "staff-3"))
+        .requested(Request("R-2", NOW + day, "staff-3"))
+        .answered(["R-1"], NOW + SECOND, "erased")
+    )
+    assert world.facts.change(RECORD, None, facts, entry(0), None)
+    assert world.told(RECORD) == facts
+    fewer = facts.corrected(FactKind.RETURNED, NOW + timedelta(microseconds=1), None)
+    assert world.facts.change(RECORD, facts, fewer, entry(1), None)
+    assert (world.told(RECORD) or Facts()).of(FactKind.RETURNED) == frozenset()
+
+
+def test_a_pause_stands_until_it_is_ended(world: World) -> None:
+    """Who, why, from when until when; the last one counts; its evidence is in the first chain."""
+    assert world.brake.read() is None
+    for until in (NOW + timedelta(days=1), NOW + timedelta(hours=1), None):
+        world.pause(until, policy())
+        assert world.brake.read() == Pause("staff-4", "investigation", NOW, until)
+    assert world.resume(policy())
+    assert world.brake.read() is None
+    assert not world.resume(policy())
+    assert [outcome for outcome, _, _ in world.tellings()] == ["paused"] * 3 + ["resumed"]
+
+
 def entry(number: int) -> Entry:
-    record = f'Shipments#{{"shipment_id":{{"S":"S-{number}"}}}}'
-    fields = (("email",), ("delivery", "phone"))
-    return Entry(record, "r", "2.2.1", NOW, NOW, fields, Outcome.ERASED, "", "manual", "d" * 64)
+    return Entry(
+        outcome=Outcome.ERASED,
+        at=NOW,
+        cause="manual",
+        policy="d" * 64,
+        record=shipment_ref(f"S-{number}").text,
+        rule="r",
+        clause="2.2.1",
+        due=NOW,
+        fields=(("email",), ("delivery", "phone")),
+    )
+
+
+def kept(number: int) -> dict[str, Any]:
+    """The same, as it is read again."""
+    return {**entry(number).as_json(), "record": entry(number).record}
 
 
 def test_evidence_is_kept_in_order(world: World) -> None:
     """Batches of a shard follow each other, a large one is split, and nothing is overwritten."""
     world.ledger.append(3, [entry(0)])
     world.ledger.append(3, [entry(number) for number in range(1, 251)])
-    assert world.business.entries() == [entry(number).as_json() for number in range(251)]
+    assert world.business.entries() == [kept(number) for number in range(251)]
 
 
 def test_two_runs_append_to_one_shard(world: World) -> None:
@@ -155,7 +206,7 @@ def test_two_runs_append_to_one_shard(world: World) -> None:
     for number in range(0, 8, 2):
         ledger.append(3, [entry(number)])
         other.append(3, [entry(number + 1)])
-    assert world.business.entries() == [entry(number).as_json() for number in range(8)]
+    assert world.business.entries() == [kept(number) for number in range(8)]
 
 
 def test_a_wake_up_that_is_there_is_success(world: World) -> None:

@@ -108,7 +108,7 @@ def test_the_guard_refuses_what_changed_since_the_look(
 ) -> None:
     """What was read must still be so, exactly, or nothing is erased; with and without a Facts row."""
     if with_facts:
-        world.facts.tell(shipment_ref(), FactKind.SHIPPED, LONG_AGO)
+        world.tell(shipment_ref(), FactKind.SHIPPED, LONG_AGO)
     world.business.put(shipment_ref(), shipment())
     view = look(world, RULE, shipment_ref())
     changed = shipment(**change)
@@ -137,9 +137,9 @@ def test_facts_that_changed_since_the_look_refuse(world: World) -> None:
     """A return that is told between look and erase wins."""
     rule = leaver_rule()
     world.business.put(contact_ref(), contact())
-    world.facts.tell(contact_ref(), FactKind.LEFT, LONG_AGO)
+    world.tell(contact_ref(), FactKind.LEFT, LONG_AGO)
     view = look(world, rule, contact_ref())
-    world.facts.tell(contact_ref(), FactKind.RETURNED, LONG_AGO + timedelta(days=1))
+    world.tell(contact_ref(), FactKind.RETURNED, LONG_AGO + timedelta(days=1))
     assert list(world.records.erase(rule, contact_ref(), view)) == []
     assert world.business.get(contact_ref()) == contact()
     assert set(world.records.erase(rule, contact_ref(), look(world, rule, contact_ref()))) == set(rule.erase)
@@ -149,7 +149,7 @@ def test_facts_that_changed_since_the_look_refuse(world: World) -> None:
 def test_a_deleted_record_is_not_created_again(world: World, *, with_facts: bool) -> None:
     """An update of a missing key would make a ghost item; the guard refuses it."""
     if with_facts:
-        world.facts.tell(shipment_ref(), FactKind.SHIPPED, LONG_AGO)
+        world.tell(shipment_ref(), FactKind.SHIPPED, LONG_AGO)
     world.business.put(shipment_ref(), shipment())
     view = look(world, RULE, shipment_ref())
     world.business.delete(shipment_ref())
@@ -187,7 +187,7 @@ def test_nested_fields_whose_parents_are_missing(
 ) -> None:
     """A missing parent means that this path is absent already; the other fields go all the same."""
     if with_facts:
-        world.facts.tell(shipment_ref(), FactKind.SHIPPED, LONG_AGO)
+        world.tell(shipment_ref(), FactKind.SHIPPED, LONG_AGO)
     world.business.put(shipment_ref(), shipment(delivery=delivery))
     removed = world.records.erase(NESTED, shipment_ref(), look(world, NESTED, shipment_ref()))
     assert ("email",) in set(removed)

@@ -19,6 +19,8 @@ _EXPRESSIONS = (
     "ProjectionExpression",
     "UpdateExpression",
 )
+_PARTITION_KEYS = {"shipment_id", "contact_id", "record", "shard"}
+"""Of all the stack's tables."""
 
 
 @dataclass(frozen=True)
@@ -97,9 +99,11 @@ def dynamodb_requests(operation: str, parameters: Parameters, reading: Reading) 
                 yield _on_table(operation, table, given, reading)
         case "BatchExecuteStatement":
             for each in parameters["Statements"]:
-                (table,) = re.findall(r'^DELETE FROM "(.+?)" WHERE ', each["Statement"])
+                ((table, key),) = re.findall(
+                    r"""^DELETE FROM "(.+?)" WHERE "shard" = '(.+?)' """, each["Statement"]
+                )
                 arn = f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/{table}"
-                yield Request("dynamodb:PartiQLDelete", arn)
+                yield Request("dynamodb:PartiQLDelete", arn, {"dynamodb:LeadingKeys": [key]})
         case "TransactWriteItems":
             for item in parameters["TransactItems"]:
                 ((kind, inner),) = item.items()
@@ -110,7 +114,10 @@ def dynamodb_requests(operation: str, parameters: Parameters, reading: Reading) 
 
 
 def _on_table(action: str, table: str, parameters: Parameters, reading: Reading) -> Request:
-    context: dict[str, str | list[str]] = {"dynamodb:Attributes": sorted(_attributes(parameters, reading))}
+    context: dict[str, str | list[str]] = {
+        "dynamodb:Attributes": sorted(_attributes(parameters, reading)),
+        "dynamodb:LeadingKeys": sorted(_leading_keys(parameters)),
+    }
     if action in {"BatchGetItem", "GetItem", "Query", "Scan"}:
         chosen = "SPECIFIC_ATTRIBUTES" if "ProjectionExpression" in parameters else "ALL_ATTRIBUTES"
         if "Select" in parameters or reading.defaults_are_given:
@@ -127,6 +134,28 @@ def _attributes(parameters: Parameters, reading: Reading) -> set[str]:
     assert not re.search(r"(?<![\w#:.])(?!attribute_)[a-z]\w*", written), "a name without an alias"
     attributes = {names[alias] for alias in re.findall(r"(?<!\.)#\w+", written)}
     if reading.keys_are_attributes:
-        keys = [parameters["Key"]] if "Key" in parameters else parameters.get("Keys", [])
-        attributes |= {name for key in keys for name in key}
+        attributes |= {name for key in _items(parameters) for name in key}
     return attributes
+
+
+def _leading_keys(parameters: Parameters) -> set[str]:
+    """The partition keys of what a call is about."""
+    found = {
+        next(iter(value.values()))
+        for item in _items(parameters)
+        for name, value in item.items()
+        if name in _PARTITION_KEYS
+    }
+    names = parameters.get("ExpressionAttributeNames", {})
+    for alias, value in re.findall(r"(#\w+) = (:\w+)", parameters.get("KeyConditionExpression", "")):
+        if names[alias] in _PARTITION_KEYS:
+            found.add(next(iter(parameters["ExpressionAttributeValues"][value].values())))
+    return found
+
+
+def _items(parameters: Parameters) -> Iterator[Mapping[str, Any]]:
+    """The keys, or whole items, that a call names."""
+    yield from (parameters[each] for each in ("Key", "Item") if each in parameters)
+    yield from parameters.get("Keys", [])
+    for write in parameters.get("Writes", []):
+        yield from (inner.get("Item") or inner["Key"] for inner in write.values())

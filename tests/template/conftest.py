@@ -27,6 +27,15 @@ EVERYTHING = {
     "LogRetentionDays": "30",
     **EXISTING,
 }
+FUNCTIONS = (
+    "OnShipmentFunction",
+    "OnLeaverFunction",
+    "OnDisputeFunction",
+    "OnErasureRequestFunction",
+    "PurgeFunction",
+    "SweepFunction",
+    "OnSourceFunction",
+)
 STACKS = {"defaults": {}, "existing tables": EXISTING, "everything": EVERYTHING}
 
 

@@ -4,7 +4,7 @@ Follows "Multivalued context keys" and "Null condition operator" of the IAM user
 is an error: an operator that no test understands must not pass for one that allows nothing.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any
@@ -48,6 +48,11 @@ def allows(statements: Sequence[Statement], request: Request) -> bool:
     return effects == {"Allow"}
 
 
+def allowed_to(stack: Deployment, functions: Iterable[str], request: Request) -> set[str]:
+    """The functions to which a request is allowed."""
+    return {each for each in functions if allows(statements_of(stack, role_of(stack, each)), request)}
+
+
 def applies(statement: Statement, request: Request) -> bool:
     """Whether a statement is about a request."""
     return (
@@ -73,6 +78,8 @@ def _meets(operator: str, wanted: Sequence[str], given: str | Sequence[str] | No
             return present == (wanted == ["false"])
         case "ForAllValues:StringEquals":
             return all(each in wanted for each in listed(given)) if present else True
+        case "ForAllValues:StringLike":
+            return all(_is_like(each, wanted) for each in listed(given)) if present else True
         case "StringEqualsIfExists":
             return not present or given in wanted
         case "StringEquals" | "ArnEquals" | "Bool":
@@ -80,3 +87,7 @@ def _meets(operator: str, wanted: Sequence[str], given: str | Sequence[str] | No
         case "ArnNotEquals":
             return given not in wanted
     raise NotImplementedError(operator)
+
+
+def _is_like(value: str, patterns: Sequence[str]) -> bool:
+    return any(fnmatchcase(value, pattern) for pattern in patterns)

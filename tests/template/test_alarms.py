@@ -13,7 +13,7 @@ from shared.metrics import publish
 from shared.retention import Why
 from shared.tally import Count, Tally
 from tests.template.life import Life, metrics_in
-from tests.template.translated import Deployment
+from tests.template.translated import Deployment, Resource
 
 type Metric = tuple[str, str, frozenset[tuple[str, str]]]
 """Namespace, name, dimensions."""
@@ -22,9 +22,19 @@ NEEDED = {
     "failures": ("AWS/SQS", "ApproximateNumberOfMessagesVisible", {"QueueName": "lapse-failures"}),
     "old shipments": ("AWS/SQS", "ApproximateAgeOfOldestMessage", {"QueueName": "lapse-shipments"}),
     "old departures": ("AWS/SQS", "ApproximateAgeOfOldestMessage", {"QueueName": "lapse-leavers"}),
+    "old disputes": ("AWS/SQS", "ApproximateAgeOfOldestMessage", {"QueueName": "lapse-disputes"}),
+    "old requests": ("AWS/SQS", "ApproximateAgeOfOldestMessage", {"QueueName": "lapse-requests"}),
     "purge errors": ("AWS/Lambda", "Errors", {"FunctionName": "lapse-purge"}),
+    "sweep errors": ("AWS/Lambda", "Errors", {"FunctionName": "lapse-sweep"}),
     "source errors": ("AWS/Lambda", "Errors", {"FunctionName": "lapse-on-source"}),
+    "overdue": ("Lapse", "OldestOverdue", {"service": "lapse"}),
+    "a silent purge": ("Lapse", "RecurringPurges", {"service": "lapse"}),
+    "a sweep that does not come to its end": ("Lapse", "SweepGap", {"service": "lapse"}),
+    "the brake": ("Lapse", "Paused", {"service": "lapse"}),
+    "expiring holds": ("Lapse", "HoldsExpiring", {"service": "lapse"}),
+    "unreadable facts": ("Lapse", "Unreadable", {"service": "lapse"}),
     "implausible anchors": ("Lapse", "Implausible", {"service": "lapse"}),
+    "implausible anchors that no event told of": ("Lapse", "SweepImplausible", {"service": "lapse"}),
     "source failures": ("Lapse", "SourceFailures", {"service": "lapse"}),
     "halted": ("Lapse", "Halted", {"service": "lapse"}),
     "wake-ups": ("Lapse", "WakeUpFailed", {"service": "lapse"}),
@@ -54,11 +64,35 @@ def test_lapses_own_metrics_are_published_as_they_are_watched(own: Deployment, l
     assert watched <= published, watched - published
 
 
-def test_what_the_functions_count_in_their_life_is_watched(own: Deployment, life: Life) -> None:
-    """The implausible anchor and the foreign event without an instant really arrive at their alarms."""
-    for function, name in (("OnShipmentFunction", "Implausible"), ("OnSourceFunction", "SourceFailures")):
-        metric = ("Lapse", name, frozenset({("service", "lapse")}))
-        assert metric in _watched(own) & _published(life.metrics[function])
+@pytest.mark.parametrize(
+    ("function", "name"),
+    [
+        ("OnShipmentFunction", "Implausible"),
+        ("PurgeFunction", "OldestOverdue"),
+        ("PurgeFunction", "RecurringPurges"),
+        ("PurgeFunction", "Paused"),
+        ("SweepFunction", "SweepGap"),
+        ("SweepFunction", "SweepImplausible"),
+        ("SweepFunction", "HoldsExpiring"),
+        ("SweepFunction", "Unreadable"),
+        ("OnSourceFunction", "SourceFailures"),
+    ],
+)
+def test_what_the_functions_count_in_their_life_is_watched(
+    own: Deployment, life: Life, function: str, name: str
+) -> None:
+    """What went wrong in it really arrives at its alarm."""
+    metric = ("Lapse", name, frozenset({("service", "lapse")}))
+    assert metric in _watched(own) & _published(life.metrics[function])
+
+
+def test_each_purge_and_each_sweep_says_how_late_it_is(life: Life) -> None:
+    """Also if nothing is late; otherwise these alarms could not tell well from silent."""
+    for function, names in (("PurgeFunction", {"OldestOverdue", "RecurringPurges"}), ("SweepFunction", {"SweepGap"})):
+        said = [blob for blob in life.metrics[function] if names <= blob.keys()]
+        assert len(said) == life.invocations[function]
+    purges = life.metrics["PurgeFunction"]
+    assert max(value for blob in purges for value in blob["OldestOverdue"]) > 900  # while paused
 
 
 def test_the_prefix_is_the_service_of_the_metrics(everything: Deployment) -> None:
@@ -69,15 +103,54 @@ def test_the_prefix_is_the_service_of_the_metrics(everything: Deployment) -> Non
         assert function["Environment"]["Variables"]["POWERTOOLS_SERVICE_NAME"] == "acme"
 
 
+LATENESS = {"ApproximateAgeOfOldestMessage": 15 * 60, "OldestOverdue": 15 * 60, "SweepGap": 26 * 3600}
+"""The metrics in seconds, and from when on they are alarming. All others are counts."""
+HEARTBEATS = {"RecurringPurges", "SweepGap"}
+"""Whose silence is alarming."""
+
+
+def test_when_alarms_ring(any_stack: Deployment) -> None:
+    """At one occurrence, or at the declared lateness; at silence only where there must be a sound."""
+    for alarm in any_stack.of_type("AWS::CloudWatch::Alarm"):
+        name = alarm["MetricName"]
+        if name == "RecurringPurges":
+            assert (_rings(alarm), _rings(alarm, 1), _rings(alarm, 1, 1, 1)) == (True, False, False)
+            continue
+        least = LATENESS.get(name, 1)
+        assert _rings(alarm) == (name in HEARTBEATS), alarm.id
+        assert not _rings(alarm, 0, least - 1), alarm.id
+        assert _rings(alarm, 0, least), alarm.id
+        assert _rings(alarm, 0, 0, least, 0), alarm.id
+
+
+def test_a_heartbeat_is_missed_in_time_and_not_too_soon(any_stack: Deployment) -> None:
+    """Both beat every five minutes; a run of the sweep can take fifteen, and others say nothing meanwhile."""
+    periods = {each["MetricName"]: each["Period"] for each in any_stack.of_type("AWS::CloudWatch::Alarm")}
+    assert periods["RecurringPurges"] == 15 * 60
+    assert 15 * 60 + 5 * 60 < periods["SweepGap"] <= 3600
+    assert any_stack["SweepFunction"]["Timeout"] == 15 * 60
+
+
+def _rings(alarm: Resource, *values: float) -> bool:
+    """Whether an alarm rings at these values of one period; it looks at one period only."""
+    assert alarm["EvaluationPeriods"] == 1
+    if not values:
+        return bool(alarm["TreatMissingData"] == "breaching")
+    assert alarm["Statistic"] in {"Sum", "Maximum"}
+    statistic = sum(values) if alarm["Statistic"] == "Sum" else max(values)
+    threshold: float = alarm["Threshold"]
+    match alarm["ComparisonOperator"]:
+        case "GreaterThanOrEqualToThreshold":
+            return statistic >= threshold
+        case "LessThanThreshold":
+            return statistic < threshold
+    raise NotImplementedError(alarm["ComparisonOperator"])
+
+
 def test_alarms_go_to_the_topic(own: Deployment, everything: Deployment) -> None:
-    """All of them, if there is one; missing data is no alarm, one occurrence is."""
+    """All of them, if there is one."""
     for alarm in everything.of_type("AWS::CloudWatch::Alarm"):
         assert alarm["AlarmActions"] == ["arn:aws:sns:eu-west-1:111122223333:alarms"]
-        assert alarm["TreatMissingData"] == "notBreaching"
-        assert alarm["ComparisonOperator"] == "GreaterThanOrEqualToThreshold"
-        assert alarm["EvaluationPeriods"] == 1
-        counted = alarm["MetricName"] != "ApproximateAgeOfOldestMessage"
-        assert alarm["Threshold"] == 1 if counted else 60 <= alarm["Threshold"] <= 3600
     for alarm in own.of_type("AWS::CloudWatch::Alarm"):
         assert "AlarmActions" not in alarm.properties
 

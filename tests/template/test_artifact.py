@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from lapse import artifact, project
+from tests.template.conftest import FUNCTIONS
 from tests.template.translated import Deployment
 
 pytestmark = pytest.mark.e2e
@@ -36,9 +37,7 @@ def built() -> Path:
     return artifact.build()
 
 
-@pytest.fixture(
-    scope="module", params=["OnShipmentFunction", "OnLeaverFunction", "PurgeFunction", "OnSourceFunction"]
-)
+@pytest.fixture(scope="module", params=FUNCTIONS)
 def package(built: Path, request: pytest.FixtureRequest) -> Path:
     """One function's artifact, where the built template says that it is."""
     template: Any = yaml.safe_load((built / "template.yaml").read_text())

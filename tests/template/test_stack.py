@@ -1,37 +1,34 @@
-"""What a deployment consists of: that it can be created; what queues, tables, rules and names are like."""
+"""What a deployment consists of: that it can be created; what functions, tables and names are like."""
 
 import graphlib
-import json
 from collections.abc import Mapping
-from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
-from shared.config import EventSettings, PurgeSettings, SourceSettings
-from tests.builders import left, returned, shipped
-from tests.template.conftest import EVERYTHING
-from tests.template.iam import Request, Statement, allows, applies, listed
-from tests.template.translated import ACCOUNT, REGION, Deployment, Resource, deployment
+from shared.config import EventSettings, NewsSettings, PurgeSettings, SourceSettings, SweepSettings
+from tests.template.translated import ACCOUNT, REGION, Deployment, deployment
 
-SETTINGS: Mapping[str, type[EventSettings | PurgeSettings | SourceSettings]] = {
+SETTINGS: Mapping[str, type[EventSettings | SweepSettings | PurgeSettings | SourceSettings]] = {
     "OnShipmentFunction": EventSettings,
     "OnLeaverFunction": EventSettings,
+    "OnDisputeFunction": NewsSettings,
+    "OnErasureRequestFunction": NewsSettings,
     "PurgeFunction": PurgeSettings,
+    "SweepFunction": SweepSettings,
     "OnSourceFunction": SourceSettings,
 }
-QUEUE_OF = {"OnShipmentFunction": "ShipmentQueue", "OnLeaverFunction": "LeaverQueue"}
 OUTPUTS = {
     "EventBusName",
     "FactsTableName",
     "DueTableName",
     "LedgerTableName",
     "PurgeFunctionName",
+    "SweepFunctionName",
     "SourceFunctionName",
     "WakeUpGroupName",
     "DeadLetterQueueUrl",
 }
-DAYS_14 = 14 * 24 * 3600
 
 
 def test_nothing_waits_for_itself(any_stack: Deployment) -> None:
@@ -94,16 +91,32 @@ def test_settings_point_at_the_stacks_own_resources(own: Deployment, everything:
         (own, "Shipments=lapse-shipments,Contacts=lapse-contacts"),
         (everything, "Shipments=orders,Contacts=people"),
     ):
-        for name in ("OnShipmentFunction", "OnLeaverFunction", "PurgeFunction"):
+        for name in SETTINGS.keys() - {"OnSourceFunction"}:
             settings = stack[name]["Environment"]["Variables"]
             assert settings["TABLES"] == tables
+            for setting in ("FACTS_TABLE", "DUE_TABLE", "LEDGER_TABLE"):
+                assert settings[setting] == stack[f"{setting.split('_')[0].title()}Table"].ref
             assert settings["WAKE_UP_ROLE_ARN"] == stack["WakeUpRole"].arn
             assert settings["FAILURE_QUEUE_ARN"] == stack["FailureQueue"].arn
             if "PURGE_FUNCTION_ARN" in settings:
                 assert settings["PURGE_FUNCTION_ARN"] == stack["PurgeFunction"].arn
+            if "DEAD_LETTER_QUEUE_URL" in settings:
                 assert settings["DEAD_LETTER_QUEUE_URL"] == stack["DeadLetterQueue"].ref
-    assert own["OnSourceFunction"]["Environment"]["Variables"]["EVENT_BUS_NAME"] == "lapse-events"
-    assert everything["OnSourceFunction"]["Environment"]["Variables"]["EVENT_BUS_NAME"] == "company"
+    for stack, bus in ((own, "lapse-events"), (everything, "company")):
+        settings_of_all = [
+            each["Environment"]["Variables"] for each in stack.of_type("AWS::Lambda::Function")
+        ]
+        assert {each["EVENT_BUS_NAME"] for each in settings_of_all if "EVENT_BUS_NAME" in each} == {bus}
+
+
+def test_the_sweeps_cap_is_a_parameter(own: Deployment) -> None:
+    """None by default."""
+    capped = deployment(SweepReadUnitsPerSecond="40")
+    caps = [
+        stack["SweepFunction"]["Environment"]["Variables"]["SWEEP_UNITS_PER_SECOND"]
+        for stack in (own, capped)
+    ]
+    assert [float(cap) for cap in caps] == [0, 40]
 
 
 def test_every_name_begins_with_the_prefix(everything: Deployment) -> None:
@@ -120,67 +133,6 @@ def test_every_name_begins_with_the_prefix(everything: Deployment) -> None:
     for type_ in ("DynamoDB::Table", "SQS::Queue", "Lambda::Function", "Logs::LogGroup", "CloudWatch::Alarm"):
         for each in everything.of_type(f"AWS::{type_}"):
             assert set(named) & each.properties.keys(), each.id
-
-
-# --- queues -------------------------------------------------------------------------------------------------
-
-
-def test_queues_are_encrypted_and_keep_messages_for_14_days(own: Deployment, everything: Deployment) -> None:
-    """With SQS's own key, or the customer's; 14 days is the most that SQS can do."""
-    for queue in own.of_type("AWS::SQS::Queue"):
-        assert queue["SqsManagedSseEnabled"] is True
-        assert queue["MessageRetentionPeriod"] == DAYS_14
-    for queue in everything.of_type("AWS::SQS::Queue"):
-        assert queue["KmsMasterKeyId"] == f"arn:aws:kms:{REGION}:{ACCOUNT}:key/0"
-        assert "SqsManagedSseEnabled" not in queue.properties
-        assert queue["MessageRetentionPeriod"] == DAYS_14
-
-
-def test_handlers_take_their_queues_with_partial_failures(any_stack: Deployment) -> None:
-    """Five receives, then the one dead-letter queue; a message is not seen again while it is worked on."""
-    sources = {each["EventSourceArn"]: each for each in any_stack.of_type("AWS::Lambda::EventSourceMapping")}
-    assert len(sources) == len(QUEUE_OF)
-    for name, queue_name in QUEUE_OF.items():
-        function, queue = any_stack[name], any_stack[queue_name]
-        source = sources[queue.arn]
-        assert source["FunctionName"] == function.ref
-        assert source["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
-        assert source["ScalingConfig"]["MaximumConcurrency"] >= 2
-        assert queue["VisibilityTimeout"] >= 6 * function["Timeout"]
-        assert queue["RedrivePolicy"] == {
-            "deadLetterTargetArn": any_stack["DeadLetterQueue"].arn,
-            "maxReceiveCount": 5,
-        }
-    for name in ("DeadLetterQueue", "FailureQueue"):
-        assert "RedrivePolicy" not in any_stack[name].properties
-
-
-def test_only_its_own_rule_reaches_a_queue(any_stack: Deployment) -> None:
-    """By the rule's ARN; all that cannot be delivered goes to the failure queue, and nothing without TLS."""
-    rules = {"ShipmentQueue": "ShipmentRule", "LeaverQueue": "LeaverRule"}
-    for queue in any_stack.of_type("AWS::SQS::Queue"):
-        for rule in any_stack.of_type("AWS::Events::Rule"):
-            own = rules.get(queue.id) == rule.id
-            failure = queue.id == "FailureQueue" and rule.id != "PartnerRule"
-            assert _sends(any_stack, queue, rule.arn) == (own or failure), (queue.id, rule.id)
-            assert not _sends(any_stack, queue, rule.arn, tls="false")
-        assert not _sends(any_stack, queue, f"arn:aws:events:{REGION}:{ACCOUNT}:rule/another")
-
-
-def _sends(stack: Deployment, queue: Resource, rule: str, tls: str = "true") -> bool:
-    """Whether EventBridge may send to a queue for a rule."""
-    statements = [
-        statement
-        for policy in stack.of_type("AWS::SQS::QueuePolicy")
-        if queue.ref in policy["Queues"]
-        for statement in policy["PolicyDocument"]["Statement"]
-        if statement["Principal"] in ("*", {"Service": "events.amazonaws.com"})
-    ]
-    context = {"aws:SourceArn": rule, "aws:SecureTransport": tls}
-    return allows(statements, Request("sqs:SendMessage", queue.arn, context))
-
-
-# --- tables -------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", ["ShipmentsTable", "ContactsTable", "FactsTable", "LedgerTable", "DueTable"])
@@ -216,155 +168,3 @@ def test_existing_tables_are_not_created(own: Deployment, everything: Deployment
     assert own.outputs.keys() >= OUTPUTS | {"ShipmentsTableName", "ContactsTableName"}
     assert everything.outputs.keys() >= OUTPUTS
     assert not {"ShipmentsTableName", "ContactsTableName"} & everything.outputs.keys()
-
-
-# --- rules and what wakes the purge -------------------------------------------------------------------------
-
-
-def test_contract_events_go_to_their_queue(any_stack: Deployment) -> None:
-    """Each by exactly one rule, on the stack's bus; a failed delivery goes to the failure queue."""
-    expected = [(shipped(), "ShipmentQueue"), (left(), "LeaverQueue"), (returned(), "LeaverQueue")]
-    for event, queue in expected:
-        (rule,) = [each for each in _pattern_rules(any_stack) if _matches(each["EventPattern"], event)]
-        assert rule["EventBusName"] == any_stack.outputs["EventBusName"]
-        (target,) = rule["Targets"]
-        assert target["Arn"] == any_stack[queue].arn
-        assert target["DeadLetterConfig"] == {"Arn": any_stack["FailureQueue"].arn}
-        assert target["RetryPolicy"] == {"MaximumEventAgeInSeconds": 86400, "MaximumRetryAttempts": 185}
-        another = {**event, "source": "somebody.else"}
-        assert not [each for each in _pattern_rules(any_stack) if _matches(each["EventPattern"], another)]
-
-
-def test_foreign_events_go_straight_to_the_function_and_to_no_queue(
-    own: Deployment, everything: Deployment
-) -> None:
-    """Their payloads hold personal data: neither rule nor function leaves them anywhere on failure."""
-    assert "PartnerRule" not in own.resources
-    rule = everything["PartnerRule"]
-    assert rule["EventBusName"] == "aws.partner/shopify.com/1/orders"
-    function = everything["OnSourceFunction"]
-    assert rule["Targets"] == [{"Id": "function", "Arn": function.arn}]
-    for source in ("aws.partner/shopify.com/1/orders", "webhook/shopware"):
-        assert _matches(rule["EventPattern"], {"source": source, "detail-type": "x"})
-    assert not _matches(rule["EventPattern"], {"source": "orders", "detail-type": "ShipmentDispatched"})
-    (permission,) = _permissions(everything, function)
-    assert permission["SourceArn"] == rule.arn
-    for stack in (own, everything):
-        (config,) = _invoke_configs(stack, stack[function.id])
-        assert not config.properties.get("DestinationConfig")
-        assert "DeadLetterConfig" not in stack[function.id].properties
-
-
-def test_the_recurring_purge_is_a_rule(any_stack: Deployment) -> None:
-    """Every five minutes, and not by the scheduler: one broken scheduler role must not stop both."""
-    assert any_stack.of_type("AWS::Scheduler::Schedule") == []
-    purge, failures = any_stack["PurgeFunction"], any_stack["FailureQueue"].arn
-    (rule,) = [
-        each for each in any_stack.of_type("AWS::Events::Rule") if "ScheduleExpression" in each.properties
-    ]
-    assert rule["ScheduleExpression"] == "rate(5 minutes)"
-    assert "EventBusName" not in rule.properties  # schedules are only possible on the default bus
-    (target,) = rule["Targets"]
-    assert target["Arn"] == purge.arn
-    assert json.loads(target["Input"]) == {"v": 1, "cause": "recurring"}
-    assert target["DeadLetterConfig"] == {"Arn": failures}
-    (permission,) = _permissions(any_stack, purge)
-    assert permission["SourceArn"] == rule.arn
-
-
-def test_a_failed_purge_goes_to_the_failure_queue(any_stack: Deployment) -> None:
-    """And is not tried again by Lambda: the next recurring purge is its retry."""
-    (config,) = _invoke_configs(any_stack, any_stack["PurgeFunction"])
-    assert config["DestinationConfig"]["OnFailure"]["Destination"] == any_stack["FailureQueue"].arn
-    assert config["MaximumRetryAttempts"] == 0
-
-
-def _pattern_rules(stack: Deployment) -> list[Resource]:
-    return [each for each in stack.of_type("AWS::Events::Rule") if "EventPattern" in each.properties]
-
-
-def _matches(pattern: Mapping[str, list[Any]], event: Mapping[str, Any]) -> bool:
-    assert pattern.keys() <= {"source", "detail-type"}
-    return all(
-        any(
-            event[key].startswith(each["prefix"]) if isinstance(each, dict) else event[key] == each
-            for each in wanted
-        )
-        for key, wanted in pattern.items()
-    )
-
-
-def _permissions(stack: Deployment, function: Resource) -> list[Resource]:
-    """Who may invoke a function, by the function's own policy."""
-    found = [
-        each for each in stack.of_type("AWS::Lambda::Permission") if each["FunctionName"] == function.ref
-    ]
-    assert all(each["Principal"] == "events.amazonaws.com" for each in found)
-    return found
-
-
-def _invoke_configs(stack: Deployment, function: Resource) -> list[Resource]:
-    configs = stack.of_type("AWS::Lambda::EventInvokeConfig")
-    return [each for each in configs if each["FunctionName"] == function.ref]
-
-
-# --- who may put which events -------------------------------------------------------------------------------
-
-ORDERS, SHOP, CRM, OFFICER, STRANGER = (
-    f"arn:aws:iam::{ACCOUNT}:role/{name}" for name in ("orders", "shop", "crm", "officer", "stranger")
-)
-
-
-NAMED = {
-    "OrderSystemPrincipals": f"{ORDERS},{SHOP}",
-    "CrmPrincipals": CRM,
-    "RequestPrincipals": OFFICER,
-}
-
-
-@pytest.mark.parametrize("more", [{}, EVERYTHING], ids=["own bus", "existing bus"])
-def test_named_principals_alone_may_put_their_source(more: Mapping[str, str]) -> None:
-    """Whatever a principal's own policies allow, the bus denies a source that is another's."""
-    stack = deployment(**{**more, **NAMED})
-    on_source = stack["OnSourceRole"].arn
-    may = {
-        "orders": {ORDERS, SHOP},
-        "crm": {CRM},
-        "lapse.requests": {OFFICER},
-    }
-    for source, named in may.items():
-        for principal in (ORDERS, SHOP, CRM, OFFICER, STRANGER, on_source):
-            effects = _effects(stack, principal, source)
-            if principal in named:
-                assert effects == {"Allow"}, (principal, source)
-            elif principal == on_source and source != "lapse.requests":
-                assert effects == set()  # by its own policy
-            else:
-                assert "Deny" in effects, (principal, source)
-
-
-def test_without_names_the_account_may_put_events_and_nobody_requests(own: Deployment) -> None:
-    """Erasure requests need a name; the other sources are open to the account's own roles."""
-    for source in ("orders", "crm"):
-        assert _effects(own, STRANGER, source) == {"Allow"}
-        assert _effects(own, STRANGER.replace(ACCOUNT, "999999999999"), source) == set()
-    assert "Deny" in _effects(own, STRANGER, "lapse.requests")
-    assert _effects(own, STRANGER, "somebody.else") == set()
-
-
-def _effects(stack: Deployment, principal: str, source: str) -> set[str]:
-    """What the bus policy says to a principal who puts an event."""
-    bus = f"arn:aws:events:{REGION}:{ACCOUNT}:event-bus/{stack.outputs['EventBusName']}"
-    request = Request("events:PutEvents", bus, {"events:source": source, "aws:PrincipalArn": principal})
-    statements: list[Statement] = [each["Statement"] for each in stack.of_type("AWS::Events::EventBusPolicy")]
-    assert {each["EventBusName"] for each in stack.of_type("AWS::Events::EventBusPolicy")} == {
-        stack.outputs["EventBusName"]
-    }
-    return {each["Effect"] for each in statements if _is_about(each, principal) and applies(each, request)}
-
-
-def _is_about(statement: Statement, principal: str) -> bool:
-    if statement["Principal"] == "*":
-        return True
-    root = f"arn:aws:iam::{principal.split(':')[4]}:root"
-    return bool({principal, root} & set(listed(statement["Principal"]["AWS"])))

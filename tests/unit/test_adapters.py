@@ -3,21 +3,25 @@
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError, ReadTimeoutError
 
 from shared import aws
+from shared.brake import FactsBrake
 from shared.business_tables import BusinessTables
 from shared.due_table import DueTable
 from shared.dynamodb import batch_get, batch_put
 from shared.evidence import Entry, Outcome
 from shared.facts import Facts
+from shared.facts_table import FactsWithEvidence
 from shared.failure import CallFailedError
+from shared.hold_mark import MarkChange
 from shared.ledger_table import LedgerTable
-from shared.record import Path, View, WireValue
+from shared.pausing import Pause
+from shared.record import Path, RecordRef, View, WireValue
 from shared.scheduler import SchedulerWakeUps
 from shared.timer import Timer
 from tests.builders import LONG_AGO, delivery_rule, shipment_ref, to_wire_text
@@ -219,6 +223,122 @@ def test_an_empty_ledger_begins_with_one() -> None:
     assert item.keys() == {"shard", "seq", "v", "prev", "hash", "body", "names"}
     first = {"shard": {"S": "07"}, "seq": {"N": "1"}, "v": {"N": "2"}, "prev": {"S": ""}}
     assert {name: item[name] for name in first} == first
+
+
+def facts_table(*answers: Any) -> tuple[FactsWithEvidence, Client]:
+    """The Facts table, whose ledger's chain ends with number 4."""
+    client: Any = Client({"Items": [{"seq": {"N": "4"}, "hash": {"S": "abcd"}}]}, *answers)
+    ledger = LedgerTable(client, "ledger")
+    return FactsWithEvidence(client, "facts", ledger, {"Shipments": "real"}), client
+
+
+def change(facts: FactsWithEvidence) -> bool:
+    mark = MarkChange(exists=True, seen=None, right={"M": {}}, needs=RULE.erase)
+    return facts.change(shipment_ref(), None, Facts(version=1), ENTRY, mark)
+
+
+def transactions(client: Client) -> list[list[str]]:
+    """The tables of each transaction, in order."""
+    items = [call["TransactItems"] for call in client.calls if call["operation"] == "transact_write_items"]
+    return [[next(iter(part.values()))["TableName"] for part in parts] for parts in items]
+
+
+def test_a_change_of_facts_is_one_transaction() -> None:
+    """The row, the record's mark, the batch of evidence and its index: all, or nothing."""
+    facts, client = facts_table({})
+    assert change(facts)
+    assert transactions(client) == [["facts", "real", "ledger", "ledger"]]
+
+
+@pytest.mark.parametrize(
+    "codes",
+    [("ConditionalCheckFailed", "None", "None", "None"), ("None", "ConditionalCheckFailed", "None", "None")],
+)
+def test_facts_or_record_that_changed_refuse_the_change(codes: tuple[str, ...]) -> None:
+    """It is not tried again as it is: what it was decided by is not so any more."""
+    facts, client = facts_table(cancelled(*codes))
+    assert not change(facts)
+    assert len(transactions(client)) == 1
+
+
+@pytest.mark.parametrize(
+    "code",
+    ["ConditionalCheckFailed", "TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"],
+)
+def test_a_chain_that_went_on_is_tried_again(code: str, pauses: list[float]) -> None:
+    """Somebody else's evidence took the number: the change is made on the new end, not refused."""
+    again = {"Items": [{"seq": {"N": "5"}, "hash": {"S": "efgh"}}]}
+    facts, client = facts_table(cancelled("None", "None", code, "None"), again, {})
+    assert change(facts)
+    batches = [
+        call["TransactItems"][2]["Put"]["Item"]["seq"]["N"]
+        for call in client.calls
+        if "TransactItems" in call
+    ]
+    assert batches == ["5", "6"]
+    assert len(pauses) == 1
+
+
+def test_a_record_that_somebody_is_writing_is_tried_again() -> None:
+    """A conflict of transactions says nothing about what is so: neither placed nor refused."""
+    end = {"Items": [{"seq": {"N": "4"}, "hash": {"S": "abcd"}}]}
+    conflict = cancelled("None", "TransactionConflict", "None", "None")
+    facts, _ = facts_table(conflict, end, conflict, end, {})
+    assert change(facts)
+    facts, _ = facts_table(*[conflict, end] * 20)
+    with pytest.raises(CallFailedError, match="TransactWriteItems: Unprocessed"):
+        change(facts)
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (failing("AccessDeniedException"), "AccessDeniedException"),
+        (ReadTimeoutError(endpoint_url="canary"), "ReadTimeoutError"),
+        (cancelled("None", "ValidationError", "None", "None"), "TransactionCanceledException"),
+        (failing("TransactionCanceledException"), "TransactionCanceledException"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_a_change_that_fails_is_no_refusal(error: Exception, code: str) -> None:
+    """It rises, as a code without the service's message; and where the chain ends is read anew."""
+    end = {"Items": [{"seq": {"N": "7"}, "hash": {"S": "efgh"}}]}
+    facts, client = facts_table(error, end, {})
+    with pytest.raises(CallFailedError, match=code) as raised:
+        change(facts)
+    assert "canary" not in repr(raised.value)
+    assert change(facts)
+    assert client.calls[-1]["TransactItems"][2]["Put"]["Item"]["seq"] == {"N": "8"}
+
+
+def test_a_table_that_the_settings_do_not_name_has_no_mark() -> None:
+    """Nothing is sent: neither fact nor evidence of a hold that marks no record."""
+    facts, client = facts_table({})
+    record = RecordRef("Parcels", {"id": {"S": "7"}})
+    with pytest.raises(CallFailedError, match="settings: UnknownTable"):
+        facts.change(record, None, Facts(version=1), ENTRY, MarkChange(exists=False))
+    assert transactions(client) == []
+
+
+@pytest.mark.parametrize(
+    ("row", "pause"),
+    [
+        (None, None),
+        (
+            {"paused_by": {"S": "U-1"}, "reason_code": {"S": "x"}, "since": {"S": "2026-05-17T10:15:00Z"}},
+            Pause("U-1", "x", LONG_AGO, None),
+        ),
+        ({"until": {"S": "soon"}, "since": {"N": "5"}}, Pause("", "", None, None)),
+        ({"until": {"S": "2026-05-17T11:15:00+01:00"}}, Pause("", "", None, LONG_AGO)),
+    ],
+    ids=["none", "no end", "unreadable", "only an end"],
+)
+def test_a_pause_that_can_be_read_in_part_is_a_pause(row: dict[str, Any] | None, pause: Pause | None) -> None:
+    """Read consistently; what is missing of it makes it longer, never shorter."""
+    client: Any = Client({"Item": {"record": {"S": "pause"}, **row}} if row else {})
+    assert FactsBrake(client, "facts").read() == pause
+    assert client.calls[0]["ConsistentRead"] is True
+    assert pause is None or pause.in_force(LONG_AGO - timedelta(seconds=1))
 
 
 def test_batches_of_evidence_are_limited() -> None:

@@ -153,6 +153,26 @@ def test_the_groups_of_commands_are_there() -> None:
     assert "attributes" in run("policy", "--help")[1]
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        *("status", "explain", "hold", "release", "holds", "erase", "requests", "correct"),
+        *("pause", "resume", "sweep", "purge", "ledger verify"),
+    ],
+)
+def test_the_operators_commands_answer_programs_too(command: str) -> None:
+    """Each can print JSON, and says what it is for."""
+    code, output, _ = run(*command.split(), "--help")
+    assert (code, "--json" in output) == (0, True)
+    assert command.split(maxsplit=1)[0] in run("--help")[1]
+
+
+def test_the_stack_and_the_policy_are_named_before_the_command() -> None:
+    """The stack also by an environment variable."""
+    output = run("--help")[1]
+    assert not [text for text in ("--stack", "LAPSE_STACK", "--policy") if text not in output]
+
+
 def test_runs_from_any_directory(tmp_path: Path) -> None:
     """The script finds its own code, takes files as seen from where one is, and calls itself `lapse`."""
     (tmp_path / "shared.py").touch()  # must not be taken for ours

@@ -13,7 +13,7 @@ from shared.policy import Rule
 from shared.purge_due import BATCH, LEASE, TIME_TO_STOP, WAITS_FOR_BUSY_SHARDS
 from shared.record import SHARDS, Path, RecordRef, View
 from shared.tally import Count
-from shared.timer import LONGEST_BACK_OFF, Timer
+from shared.timer import PUT_OFF_AT_MOST, Timer
 from tests.builders import (
     LONG_AGO,
     NOW,
@@ -89,7 +89,7 @@ def test_one_failing_record_never_stops_the_others(error: BaseException) -> None
 
 
 def test_a_record_that_always_fails_is_put_off_longer_and_longer() -> None:
-    """It is tried again for ever, at most every 15 minutes, and erased once it can be."""
+    """It is tried again for ever, every 15 minutes rounded up at most, and erased once it can be."""
     world = with_due(1)
     tables = Tables(memory_of(world), fails=lambda _record: CallFailedError("erase", "Throttled"))
     world.records = tables
@@ -99,8 +99,8 @@ def test_a_record_that_always_fails_is_put_off_longer_and_longer() -> None:
         (timer,) = world.standing()
         waits.append(timer.at - world.now)
         world.now = timer.at + timedelta(seconds=5)
-    assert [wait.total_seconds() // 60 for wait in waits] == [1, 2, 4, 8, 15, 15, 15]
-    assert max(waits) == LONGEST_BACK_OFF
+    assert [wait.total_seconds() for wait in waits] == [60, 175, 295, 535, 955, 955, 955]
+    assert max(waits) <= PUT_OFF_AT_MOST
     tables.fails = lambda _record: None
     report = world.purge(POLICY)
     assert erased(world) == 1
@@ -146,12 +146,14 @@ def test_a_run_erases_no_more_than_it_may() -> None:
     report = world.purge(capped)
     assert erased(world) == 30
     assert report.tally.counts[Count.HALTED] == 1
-    assert len(world.business.entries()) == 30
+    assert world.tellings() == [("halted", "", {"limit": "30"})]
+    assert len(world.outcomes()) == 30
     assert len(world.standing()) == 70
     for _ in range(3):
         report = world.purge(capped)
     assert erased(world) == 100
     assert report.tally.counts[Count.HALTED] == 0
+    assert len(world.tellings()) == 3
 
 
 def test_the_right_number_is_no_halt() -> None:
@@ -303,7 +305,7 @@ def test_a_hold_between_two_paths_leaves_evidence_of_the_first() -> None:
     world.purge(policy(rule))
     (entry,) = world.business.entries()
     assert (entry["outcome"], entry["fields"]) == ("erased", [["email"]])
-    assert [(timer.at, timer.due) for timer in world.standing()] == [(until, DUE)]
+    assert [(timer.at, timer.due) for timer in world.standing()] == [(until, until)]
 
 
 def test_an_event_that_sets_the_same_timer_again_is_not_lost() -> None:

@@ -85,6 +85,13 @@ def test_different_keys_are_different_records(one: dict[str, WireValue], other: 
     assert (first.text == second.text) == (first.key_digest == second.key_digest) == (one == other)
 
 
+@given(keys)
+def test_a_reference_can_be_read_again(key: dict[str, WireValue]) -> None:
+    """Facts and evidence name records by their text: it leads back to the very same record."""
+    record = RecordRef("T", key)
+    assert RecordRef.of(record.text) == record
+
+
 @pytest.mark.parametrize(
     ("one", "other"),
     [

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from shared.instants import LAST
 from shared.record import RecordRef
-from shared.timer import Timer
+from shared.timer import PUT_OFF_AT_MOST, Timer
 
 DUE = datetime(2026, 11, 23, 10, 15, tzinfo=UTC)
 HOSTILE = [
@@ -84,9 +84,9 @@ def test_the_instant_in_the_key_is_rounded_up(at: datetime) -> None:
 
 
 def test_a_moved_timer_starts_afresh() -> None:
-    """A later look has its own instant and due, and no failures yet."""
-    moved = timer().backed_off(DUE).moved(DUE + timedelta(days=1), DUE + timedelta(days=2))
-    assert moved == replace(timer(), at=DUE + timedelta(days=1), due=DUE + timedelta(days=2))
+    """Its new instant is what is promised now, and it has no failures yet."""
+    moved = timer().backed_off(DUE).moved(DUE + timedelta(days=1))
+    assert moved == timer(at=DUE + timedelta(days=1))
 
 
 def test_a_failing_timer_is_put_off_ever_longer() -> None:
@@ -101,11 +101,18 @@ def test_a_failing_timer_is_put_off_ever_longer() -> None:
 
 @given(instants, st.integers(0, 10**9))
 def test_a_failure_never_changes_what_is_due(now: datetime, attempts: int) -> None:
-    """The due instant is kept, the look is later than now by at most 15 minutes, and nothing overflows."""
+    """The due instant is kept, the look is at a whole minute at most 16 minutes ahead; nothing overflows."""
     put_off = replace(timer(), attempts=attempts).backed_off(now)
     assert put_off.due == DUE
     assert put_off.attempts == attempts + 1
-    assert now < put_off.at <= now + timedelta(minutes=15)
+    assert now < put_off.at <= now + PUT_OFF_AT_MOST == now + timedelta(minutes=16)
+    assert (put_off.at.second, put_off.at.microsecond) == (0, 0)
+
+
+def test_two_timers_of_one_record_that_fail_become_one() -> None:
+    """What failed a few seconds apart is looked at together from then on."""
+    one, other = timer().backed_off(DUE), timer(at=DUE - timedelta(days=1)).backed_off(DUE - timedelta(seconds=9))
+    assert one.sort_key == other.sort_key
 
 
 def test_backing_off_at_the_end_of_time() -> None:

@@ -1,0 +1,83 @@
+"""How commands answer: a text for people, or one JSON object."""
+
+import json
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import Any
+
+from rich import box
+from rich.console import Console, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from shared.instants import DAY, to_text
+
+
+def answer(data: Any, *shown: RenderableType, as_json: bool) -> None:  # noqa: ANN401 -- what JSON can hold
+    """Print one or the other. `shown` texts are no markup: what they hold comes from tables."""
+    if as_json:
+        print_json(data)
+        return
+    console = Console(highlight=False)
+    for each in shown:
+        console.print(Text(each) if isinstance(each, str) else each)
+
+
+def print_json(data: Any) -> None:  # noqa: ANN401 -- as above
+    """Print one JSON object; instants in RFC 3339."""
+    print(json.dumps(data, indent=2, ensure_ascii=False, default=_plain))
+
+
+def table_of(*titles: str) -> Table:
+    """A table whose long names are wrapped, never cut off."""
+    table = Table(box=box.SIMPLE, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
+    for title in titles:
+        table.add_column(title, overflow="fold")
+    return table
+
+
+def add_row(table: Table, *cells: str, style: str = "") -> None:
+    """One more row, of texts that are no markup."""
+    table.add_row(*(Text(cell, style) for cell in cells))
+
+
+def short(instant: datetime | None) -> str:
+    """An instant, to the minute; of one that cannot be read, or is none, a dash."""
+    return f"{instant:%Y-%m-%d %H:%MZ}" if instant else "-"
+
+
+def days_left(until: datetime, now: datetime) -> int:
+    """Whole days until an instant; negative once it has passed."""
+    return (until - now) // DAY
+
+
+def left(until: datetime | None, now: datetime) -> str:
+    """How long until an instant, in words."""
+    if until is None:
+        return "-"
+    days = abs(until - now) // DAY
+    length = f"{days} d" if days else f"{abs(until - now).seconds // 3600} h"
+    return length if until > now else f"{length} late"
+
+
+def counted(number: int, what: str) -> str:
+    """`1 record`, `2 records`."""
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
+
+
+def summary(found: Sequence[object], what: str, unreadable: int) -> Iterator[str]:
+    """What stands below a list of what was found in Facts."""
+    yield counted(len(found), what) + "."
+    if unreadable:
+        yield f"{counted(unreadable, 'row')} of Facts cannot be read."
+
+
+def in_words(name: str) -> str:
+    """A name of the program's for people: `hold_placed` becomes `hold placed`."""
+    return name.replace("re_added", "re-added").replace("_", " ")
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, datetime):
+        return to_text(value)
+    raise TypeError(type(value).__name__)

@@ -1,0 +1,132 @@
+"""`lapse explain`: one record, its rules, what was told about it and what became of it."""
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import Any
+
+import typer
+from rich.console import RenderableType
+
+from lapse.answer import add_row, answer, in_words, left, short, table_of
+from lapse.arguments import AsJson, Key, Table
+from lapse.controls import controls
+from lapse.explanation import Explanation, explained
+from lapse.json_forms import hold_json, name_of, record_json, request_json
+from shared.facts import Hold
+from shared.instants import UnreadableInstantError, parse_rfc3339, to_text
+from shared.ledger_batch import Kept
+
+app = typer.Typer()
+
+
+@app.command(rich_help_panel="Look")
+def explain(ctx: typer.Context, table: Table, key: Key, *, as_json: AsJson = False) -> None:
+    """Say what becomes of a record, why, and what evidence there is. Shows no personal field."""
+    lapse = controls(ctx)
+    record, now = lapse.record(table, key), lapse.clock()
+    found = explained(record, lapse, now)
+    answer(_json(found, now), *_shown(found, now), as_json=as_json)
+
+
+def _json(found: Explanation, now: datetime) -> dict[str, Any]:
+    facts, pause = found.facts, found.pause
+    return {
+        **record_json(found.record),
+        "exists": found.view.exists,
+        "hold_mark": found.mark,
+        "paused_until": pause.until if pause else None,
+        "rules": [each.as_json() for each in found.meanings],
+        "facts": {kind.value: sorted(facts.of(kind)) for kind in facts.instants if facts.of(kind)},
+        "withdrawn": {kind.value: sorted(each) for kind, each in facts.withdrawn.items() if each},
+        "holds": [hold_json(each, now) for each in facts.holds.values()],
+        "requests": [request_json(each, now) for each in facts.requests.values()],
+        "evidence": [_entry_json(each) for each in found.evidence],
+    }
+
+
+def _shown(found: Explanation, now: datetime) -> Iterator[RenderableType]:
+    yield f"{name_of(found.record)}: {'it is there' if found.view.exists else 'there is no such record'}."
+    if found.mark:
+        yield f"It bears a hold mark by {found.mark['by']}, until {short(found.mark['until'])}."
+    if found.pause:
+        yield f"Lapse is paused until {short(found.pause.until)}: nothing is erased."
+    yield from _rules(found, now)
+    yield from _told(found)
+    yield from _holds(found, now)
+    yield from _requests(found)
+    yield from _evidence(found)
+
+
+def _rules(found: Explanation, now: datetime) -> Iterator[RenderableType]:
+    rows = table_of("Rule", "Clock began", "Due", "Fields", "What becomes of it")
+    for each in found.meanings:
+        rule = f"{each.rule.id} §{each.rule.clause}"
+        fields = "there" if each.has_fields else "none"
+        add_row(rows, rule, short(each.anchor), short(each.due), fields, each.words(now))
+    yield ""
+    yield rows
+
+
+def _told(found: Explanation) -> Iterator[RenderableType]:
+    """To the microsecond, as `lapse correct` wants them."""
+    facts = found.facts
+    for kind in facts.instants:
+        if facts.of(kind):
+            yield f"\nTold: {kind.value} {', '.join(map(to_text, sorted(facts.of(kind))))}"
+    for kind, each in facts.withdrawn.items():
+        yield f"\nTaken back: {kind.value} {', '.join(map(to_text, sorted(each)))}"
+
+
+def _holds(found: Explanation, now: datetime) -> Iterator[RenderableType]:
+    rows = table_of("Case", "Reason", "Opened by", "Since", "Until", "State")
+    for each in found.facts.holds.values():
+        cells = (each.reason_code, each.opened_by, short(each.since), short(each.until))
+        add_row(rows, each.case_ref, *cells, _state(each, now))
+    if found.facts.holds:
+        yield ""
+        yield rows
+
+
+def _state(hold: Hold, now: datetime) -> str:
+    if hold.is_closed:
+        return f"closed {short(hold.closed_at)} by {hold.closed_by}"
+    return f"in force, {left(hold.until, now)} left" if hold.in_force(now) else "lapsed"
+
+
+def _requests(found: Explanation) -> Iterator[RenderableType]:
+    rows = table_of("Request", "Requested", "Approved by", "Answer")
+    for each in found.facts.requests.values():
+        became = f"{each.answer} {short(each.answered_at)}" if each.answered_at else "open"
+        add_row(rows, each.request_id, short(each.requested_at), each.approved_by, became)
+    if found.facts.requests:
+        yield ""
+        yield rows
+
+
+def _evidence(found: Explanation) -> Iterator[RenderableType]:
+    rows = table_of("Evidence of", "What", "Rule", "About", "Batch")
+    for each in found.evidence:
+        entry = each.entry
+        what = in_words(" ".join(text for text in (entry["outcome"], entry["reason"]) if text))
+        place = f"{each.shard}/{each.seq}"
+        add_row(rows, _at(entry["at"]), what, entry["rule"], _about(entry), place)
+    yield ""
+    yield rows if found.evidence else "There is no evidence about it."
+
+
+def _at(text: str) -> str:
+    """A text of the ledger; if it is an instant, to the minute."""
+    try:
+        return short(parse_rfc3339(text))
+    except UnreadableInstantError:
+        return text
+
+
+def _about(entry: Mapping[str, Any]) -> str:
+    fields = [".".join(path) for path in entry["fields"]]
+    return ", ".join([*fields, *(f"{in_words(name)} {_at(text)}" for name, text in entry["details"].items())])
+
+
+def _entry_json(kept: Kept) -> dict[str, Any]:
+    entry = {name: each for name, each in kept.entry.items() if name != "record"}
+    return {"shard": kept.shard, "batch": kept.seq, "entry": kept.position, **entry}

@@ -1,0 +1,129 @@
+"""What Lapse knows about one record, and what each rule means to it now. Never a personal field."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from lapse.answer import left, short
+from lapse.controls import Controls
+from shared.facts import Facts
+from shared.hold_mark import mark_until
+from shared.instants import add
+from shared.ledger_batch import Kept
+from shared.look import look_at
+from shared.pausing import Pause
+from shared.policy import Counting, Mode, Rule
+from shared.record import HOLD_MARK, RecordRef, View
+from shared.retention import SKEW, Drop, Erase, Wait, Why, decide, due_instant
+
+_DROPPED = {
+    Why.RECORD_ABSENT: "there is no such record",
+    Why.NO_MATCH: "not about this record: it does not match",
+    Why.NO_ANCHOR: "no clock runs: nothing says when it began",
+    Why.CANCELLED: "the clock was stopped",
+    Why.IMPLAUSIBLE: "never: the anchor cannot be right",
+    Why.OBSERVED: "due, but the rule only observes",
+}
+
+
+@dataclass(frozen=True)
+class Meaning:
+    """What one rule means to a record."""
+
+    rule: Rule
+    decision: Erase | Wait | Drop
+    anchor: datetime | None
+    """When the clock began, rounded up to a second; `None` if it did not."""
+    due: datetime | None
+    has_fields: bool
+    """Whether any of the rule's fields is on the record."""
+
+    def words(self, now: datetime) -> str:
+        """What becomes of the record by this rule."""
+        match self.decision:
+            case Drop(Why.NO_ANCHOR) if self.rule.on_request:
+                return "nobody asked for it"
+            case Drop(why):
+                return _DROPPED.get(why, why.value)
+            case _ if not self.has_fields:
+                return "nothing to erase: its fields are gone"
+            case Wait(until, Why.HELD):
+                return f"held until {short(until)}"
+            case Wait(until):
+                would = "would be" if self.rule.mode is Mode.OBSERVE else "to be"
+                return f"{would} erased at {short(until)}, {left(until, now)} left"
+            case Erase(due):
+                return f"to be erased by the next purge: due at {short(due)}"
+
+    def as_json(self) -> dict[str, Any]:
+        """The same, for programs."""
+        decision = self.decision
+        return {
+            "rule": self.rule.id,
+            "clause": self.rule.clause,
+            "mode": self.rule.mode.value,
+            "fields": [list(path) for path in self.rule.erase],
+            "anchor": self.anchor,
+            "due": self.due,
+            "has_fields": self.has_fields,
+            "decision": type(decision).__name__.lower(),
+            "why": None if isinstance(decision, Erase) else decision.why.value,
+            "until": decision.until if isinstance(decision, Wait) else None,
+        }
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """All about one record."""
+
+    record: RecordRef
+    view: View
+    meanings: Sequence[Meaning]
+    pause: Pause | None
+    evidence: Sequence[Kept]
+
+    @property
+    def facts(self) -> Facts:
+        """What was told."""
+        return self.view.facts or Facts()
+
+    @property
+    def mark(self) -> dict[str, Any] | None:
+        """The hold mark on the record: until when, as far as that can be read, and whose it is."""
+        mark = self.view.value(HOLD_MARK)
+        if mark is None:
+            return None
+        ours = mark.get("M", {}).get("by") == {"S": "lapse"}
+        return {"until": mark_until(mark), "by": "lapse" if ours else "the business system"}
+
+
+def explained(record: RecordRef, lapse: Controls, now: datetime) -> Explanation:
+    """Look at a record for all its rules, and find its evidence.
+
+    Raises:
+        CallFailedError: a call failed.
+    """
+    pause = lapse.brake.read()
+    view, meanings = meant(record, lapse, now)
+    standing = pause if pause and pause.in_force(now) else None
+    return Explanation(record, view, meanings, standing, lapse.ledger.entries_of(record))
+
+
+def meant(record: RecordRef, lapse: Controls, now: datetime) -> tuple[View, list[Meaning]]:
+    """What was seen of a record, and what the purge would make of it by each of its rules."""
+    rules = lapse.policy.about(record)
+    view = look_at([(rule, record) for rule in rules], lapse.records, lapse.facts)[record]
+    return view, [_meaning(rule, record, view, lapse, now) for rule in rules]
+
+
+def _meaning(rule: Rule, record: RecordRef, view: View, lapse: Controls, now: datetime) -> Meaning:
+    at_once = replace(rule, retain=timedelta(0), counting=Counting.ELAPSED)
+    has_fields = view.exists and lapse.records.has_fields(record, rule.erase)
+    anchor, due = _instant(at_once, view, now), _instant(rule, view, now)
+    return Meaning(rule, decide(rule, view, add(now, SKEW)), anchor, due, has_fields)
+
+
+def _instant(rule: Rule, view: View, now: datetime) -> datetime | None:
+    due = due_instant(rule, view, now)
+    return None if isinstance(due, Drop) else due

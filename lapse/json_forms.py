@@ -1,0 +1,52 @@
+"""What was told, as JSON: for `--json`. References and instants, never a personal field."""
+
+from datetime import datetime
+from typing import Any
+
+from lapse.answer import days_left
+from shared.answer_requests import TIME_TO_ANSWER
+from shared.facts import Hold, Request
+from shared.instants import add
+from shared.outgoing import plain_key
+from shared.record import RecordRef
+
+
+def name_of(record: RecordRef) -> str:
+    """A record for people: `Shipments S-1001`, or `Orders pk=ORDER#1 sk=META`."""
+    key = plain_key(record)
+    parts = key.values() if len(key) == 1 else (f"{name}={value}" for name, value in key.items())
+    return " ".join([record.table, *parts])
+
+
+def record_json(record: RecordRef) -> dict[str, Any]:
+    """A record as the contract names it."""
+    return {"table": record.table, "key": plain_key(record)}
+
+
+def hold_json(hold: Hold, now: datetime) -> dict[str, Any]:
+    """A hold; without an `until` it ends when it is closed."""
+    return {
+        "case_ref": hold.case_ref,
+        "reason_code": hold.reason_code,
+        "opened_by": hold.opened_by,
+        "since": hold.since,
+        "until": hold.until,
+        "in_force": hold.in_force(now),
+        "days_left": days_left(hold.until, now) if hold.until and hold.in_force(now) else None,
+        "closed_by": hold.closed_by or None,
+        "closed_at": hold.closed_at,
+    }
+
+
+def request_json(request: Request, now: datetime) -> dict[str, Any]:
+    """A request; `days_left` of the month until its answer is due, if it is open."""
+    answer_by = add(request.requested_at, TIME_TO_ANSWER)
+    return {
+        "request_id": request.request_id,
+        "requested_at": request.requested_at,
+        "approved_by": request.approved_by,
+        "answer_by": answer_by,
+        "days_left": days_left(answer_by, now) if request.answered_at is None else None,
+        "answered_at": request.answered_at,
+        "answer": request.answer or None,
+    }

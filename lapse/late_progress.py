@@ -1,0 +1,43 @@
+"""A progress bar for what takes more than a moment; what is quicker shows none."""
+
+import time
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+_MOMENT = 1.0
+"""Seconds."""
+
+
+class LateProgress:
+    """Counts items, for the length of a `with` block. On stderr: what is printed stays as it is."""
+
+    def __init__(self, what: str, total: int | None) -> None:
+        """Show `what`, of about so many; `None` or 0 if that is not known."""
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+        console = Console(stderr=True)
+        self._bar = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
+        self._task = self._bar.add_task(what, total=total or None)
+        self._since = time.monotonic()
+
+    def __enter__(self) -> Self:
+        """Begin to count."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Take the bar away."""
+        self._bar.stop()
+
+    def advance(self, number: int) -> None:
+        """So many more; from any thread."""
+        self._bar.advance(self._task, number)
+        if time.monotonic() - self._since >= _MOMENT and not self._bar.live.is_started:
+            self._bar.start()
+
+    def pause(self) -> None:
+        """Take the bar away for a question."""
+        self._bar.stop()

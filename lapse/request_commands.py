@@ -1,0 +1,107 @@
+"""`lapse erase` and `requests`: erasure because somebody asked for it."""
+
+from datetime import datetime
+from typing import Annotated
+
+import typer
+
+from lapse.answer import add_row, answer, left, short, summary, table_of
+from lapse.arguments import AsJson, Table, reference
+from lapse.controls import Controls, controls
+from lapse.explanation import meant
+from lapse.json_forms import name_of, record_json, request_json
+from lapse.trouble import TroubleError
+from shared.answer_requests import TIME_TO_ANSWER
+from shared.facts import Request
+from shared.instants import LAST, SECOND, add, ceil
+from shared.outgoing import plain_key
+from shared.policy import Rule
+from shared.record import RecordRef
+from shared.request_erasure import request_erasure
+from shared.requests import MOST_RECORDS, Asked, ErasureRequested
+
+PANEL = "Erasure on request"
+app = typer.Typer()
+
+
+@app.command(rich_help_panel=PANEL)
+def erase(  # noqa: PLR0913 -- the command's options
+    ctx: typer.Context,
+    table: Table,
+    key: Annotated[
+        list[str],
+        typer.Argument(metavar="KEY", help="The records' keys: a value each, or name=value for their parts."),
+    ],
+    *,
+    request: Annotated[
+        str, typer.Option("--request", metavar="ID", parser=reference, help="The request's id.")
+    ],
+    approved_by: Annotated[
+        str,
+        typer.Option("--approved-by", metavar="STAFF", parser=reference, help="Who approved it: a staff id."),
+    ],
+    as_json: AsJson = False,
+) -> None:
+    """Erase what the policy erases on request, now; or when the last hold ends."""
+    lapse = controls(ctx)
+    records, rule, now = lapse.several(table, key), _request_rule(lapse, table), lapse.clock()
+    if len(records) > MOST_RECORDS:
+        raise TroubleError(f"KEY: more than {MOST_RECORDS} records.", "Make several requests.")
+    asked = tuple(Asked(table, plain_key(record), rule, record) for record in records)
+    request_erasure(
+        ErasureRequested(Request(request, now, approved_by), asked), lapse.telling(now), lapse.for_requests
+    )
+    found = [(record, _becomes(lapse, record, rule, now)) for record in records]
+    data = {
+        "request_id": request,
+        "rule": rule.id,
+        "records": [record_json(r) | {"becomes": b} for r, b in found],
+    }
+    rows = table_of("Record", "What becomes of it")
+    for record, becomes in found:
+        add_row(rows, name_of(record), becomes)
+    shown = f"Requested as {request} by rule {rule.id} (§{rule.clause}). See `lapse requests --all`."
+    answer(data, rows, shown, as_json=as_json)
+
+
+@app.command(rich_help_panel=PANEL)
+def requests(
+    ctx: typer.Context,
+    *,
+    everything: Annotated[bool, typer.Option("--all", help="Also those that were answered.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """List the requests that nobody was given an answer to, with what is left of the month for it."""
+    lapse = controls(ctx)
+    now = lapse.clock()
+    found, unreadable = lapse.told(
+        lambda facts: facts.requests.values() if everything else facts.open_requests()
+    )
+    found.sort(key=lambda each: (each[1].answered_at or LAST, each[1].requested_at, each[0].text))
+    each_json = [{**record_json(record), **request_json(each, now)} for record, each in found]
+    rows = table_of("Request", "Record", "Requested", "Approved by", "Answer by", "Left or answered")
+    for record, each in found:
+        answer_by = add(each.requested_at, TIME_TO_ANSWER)
+        became = f"{each.answer} {short(each.answered_at)}" if each.answered_at else left(answer_by, now)
+        cells = (short(each.requested_at), each.approved_by, short(answer_by), became)
+        add_row(rows, each.request_id, name_of(record), *cells)
+    shown = [rows] if found else []
+    data = {"requests": each_json, "unreadable": unreadable}
+    answer(data, *shown, *summary(found, "request", unreadable), as_json=as_json)
+
+
+def _request_rule(lapse: Controls, table: str) -> Rule:
+    rule = lapse.policy.request_rule(table)
+    if rule is None:
+        having = ", ".join(sorted(each.table for each in lapse.policy.rules if each.on_request)) or "none"
+        raise TroubleError(
+            "The policy erases nothing of this table on request.", f"Tables that have a rule: {having}."
+        )
+    return rule
+
+
+def _becomes(lapse: Controls, record: RecordRef, rule: Rule, now: datetime) -> str:
+    """What the purge will make of it, as it looks now."""
+    asked = ceil(now, SECOND)
+    _, meanings = meant(record, lapse, asked)
+    return next(each.words(asked) for each in meanings if each.rule == rule)

@@ -1,0 +1,101 @@
+"""The tables of a deployed Lapse, for commands that scan them or put a restored one in the place of one."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+import typer
+
+from lapse.trouble import TroubleError
+from shared import rebuild_facts, replay
+from shared.policy import Policy
+from shared.policy_file import read_policy
+from shared.restore import PastEntries
+from shared.scanning import Scans
+
+
+class Archive(Protocol):
+    """The published policies."""
+
+    def deployed(self) -> tuple[str, bytes] | None:
+        """Digest and text of the policy that was deployed last."""
+
+
+@dataclass(frozen=True)
+class Restored:
+    """A restored table in the place of the live one: what a check looks at, and a replay works on."""
+
+    scans: Scans
+    ledger: PastEntries
+    ports: replay.Ports
+
+
+class Stores(Protocol):
+    """All tables."""
+
+    @property
+    def tables(self) -> Mapping[str, str]:
+        """The business tables: the policy's names to the real ones."""
+
+    @property
+    def archive(self) -> Archive:
+        """The published policies."""
+
+    @property
+    def scans(self) -> Scans:
+        """The live tables, to be looked at."""
+
+    @property
+    def rebuilding(self) -> rebuild_facts.Ports:
+        """Facts, to be rebuilt."""
+
+    def restored(self, table: str, real_name: str, policy: Policy) -> Restored:
+        """A table under its real name, in the place of the one that the policy calls `table`.
+
+        Raises:
+            TroubleError: there is no such table, it is not ready, or its key is not that of the rules.
+        """
+
+
+class Connected(Protocol):
+    """A connection to a deployed Lapse."""
+
+    @property
+    def policy(self) -> Policy:
+        """The policy that the operator, or the project, names."""
+
+    @property
+    def clock(self) -> Callable[[], datetime]:
+        """The time now."""
+
+    @property
+    def stores(self) -> Stores:
+        """Its tables."""
+
+
+def connected(ctx: typer.Context) -> Connected:
+    """The connection, which is made when a command first needs it."""
+    connect: Callable[[], Connected] = ctx.obj
+    return connect()
+
+
+def deployed_policy(lapse: Connected) -> Policy:
+    """The policy that is deployed, as archived; without an archive, the one that was named.
+
+    A draft must not decide what is erased: so what is archived comes first.
+    """
+    archived = lapse.stores.archive.deployed()
+    return read_policy(archived[1]) if archived else lapse.policy
+
+
+def known_table(table: str, policy: Policy) -> str:
+    """The table, if the policy has rules for it.
+
+    Raises:
+        TroubleError: it has none.
+    """
+    if not policy.rules_of(table):
+        known = ", ".join(sorted({rule.table for rule in policy.rules}))
+        raise TroubleError("The policy has no such table.", f"It has {known}.")
+    return table

@@ -1,0 +1,111 @@
+"""What the ledger's entries say that Lapse was told: the other way round of telling. Pure."""
+
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
+from typing import Any
+
+from shared.evidence import Outcome
+from shared.facts import Closing, FactKind, Facts, Hold, Request
+from shared.instants import parse_rfc3339
+from shared.pausing import Pause
+from shared.record import RecordRef
+
+type KeptEntry = Mapping[str, Any]
+"""An entry as the ledger keeps it, with its record."""
+
+
+def rebuilt(entries: Iterable[KeptEntry]) -> dict[str, Facts]:
+    """Facts by the text of the record's reference, from a chain's entries in order.
+
+    An entry whose record's name was dropped is about none any more; one that is not readable says nothing.
+    """
+    told: dict[str, Facts] = {}
+    for entry in entries:
+        if entry["record"] and is_about_facts(entry) and is_readable(entry):
+            before = told.get(entry["record"]) or Facts.begun(parse_rfc3339(entry["at"]))
+            told[entry["record"]] = _changed(before, entry)
+    return told
+
+
+def is_about_facts(entry: KeptEntry) -> bool:
+    """Whether what this entry is evidence of changed Facts."""
+    return entry.get("outcome") in _CHANGES
+
+
+def is_readable(entry: KeptEntry) -> bool:
+    """Whether an entry about Facts has all that it takes to make the same change again."""
+    try:
+        parse_rfc3339(entry["at"])
+        _changed(Facts(), entry)
+        return not entry["record"] or RecordRef.of(entry["record"]) is not None
+    except (KeyError, TypeError, ValueError):
+        return False
+
+
+def last_pause(entries: Iterable[KeptEntry]) -> Pause | None:
+    """The last pause that these entries tell of, if it was not ended by hand."""
+    standing: Pause | None = None
+    for entry in entries:
+        if entry.get("outcome") == Outcome.PAUSED:
+            standing = _pause(entry)
+        elif entry.get("outcome") == Outcome.RESUMED:
+            standing = None
+    return standing
+
+
+def _pause(entry: KeptEntry) -> Pause:
+    details = entry["details"]
+    since, until = parse_rfc3339(entry["at"]), _instant(details, "until")
+    return Pause(details.get("by", ""), details.get("reason_code", ""), since, until)
+
+
+def _told(facts: Facts, entry: KeptEntry) -> Facts:
+    details = entry["details"]
+    return facts.told(FactKind(details["kind"]), parse_rfc3339(details["instant"]))
+
+
+def _corrected(facts: Facts, entry: KeptEntry) -> Facts:
+    details = entry["details"]
+    was, becomes = parse_rfc3339(details["was"]), _instant(details, "becomes")
+    return facts.corrected(FactKind(details["kind"]), was, becomes)
+
+
+def _held(facts: Facts, entry: KeptEntry) -> Facts:
+    details = entry["details"]
+    since, until = _instant(details, "since"), _instant(details, "until")
+    return facts.held(Hold(details["reason_code"], details["case_ref"], details["opened_by"], since, until))
+
+
+def _released(facts: Facts, entry: KeptEntry) -> Facts:
+    details = entry["details"]
+    closed_at = parse_rfc3339(details["closed_at"])
+    return facts.released(Closing(details["case_ref"], details["closed_by"], closed_at))
+
+
+def _requested(facts: Facts, entry: KeptEntry) -> Facts:
+    details = entry["details"]
+    requested_at = parse_rfc3339(details["requested_at"])
+    return facts.requested(Request(details["request_id"], requested_at, details["approved_by"]))
+
+
+def _answered(facts: Facts, entry: KeptEntry) -> Facts:
+    request_ids = entry["details"]["requests"].split()
+    return facts.answered(request_ids, parse_rfc3339(entry["at"]), entry["reason"])
+
+
+_CHANGES: Mapping[str, Callable[[Facts, KeptEntry], Facts]] = {
+    Outcome.TOLD: _told,
+    Outcome.CORRECTED: _corrected,
+    Outcome.HOLD_PLACED: _held,
+    Outcome.HOLD_RELEASED: _released,
+    Outcome.REQUESTED: _requested,
+    Outcome.ANSWERED: _answered,
+}
+
+
+def _changed(facts: Facts, entry: KeptEntry) -> Facts:
+    return _CHANGES[entry["outcome"]](facts, entry)
+
+
+def _instant(details: Mapping[str, str], name: str) -> datetime | None:
+    return parse_rfc3339(details[name]) if name in details else None

@@ -1,0 +1,259 @@
+"""`lapse explain`, as an operator types it."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from shared.evidence import Entry, Outcome
+from shared.facts import Closing, FactKind, Facts, Hold, Request
+from shared.pausing import Pause
+from shared.policy import Counting, Mode
+from shared.record import Path, RecordRef
+from tests.builders import (
+    LONG_AGO,
+    NOW,
+    contact,
+    contact_ref,
+    delivery_rule,
+    policy,
+    shipment,
+    shipment_ref,
+    to_wire_text,
+)
+from tests.memory import MemoryTables
+from tests.operators import Operator
+
+DAY = timedelta(days=1)
+EXPLAIN = ("explain", "Shipments", "S-1001")
+
+
+@pytest.fixture
+def operator() -> Operator:
+    """In front of a shipment that is long due."""
+    operator = Operator()
+    operator.memory.items[shipment_ref()] = shipment()
+    return operator
+
+
+@dataclass
+class Watched(MemoryTables):
+    """Business tables that know what they were asked for."""
+
+    asked: set[Path] = field(default_factory=set)
+
+    def look(self, records: Collection[RecordRef], paths: Collection[Path]) -> Mapping[RecordRef, Any]:
+        self.asked |= set(paths)
+        return super().look(records, paths)
+
+
+def due_by_the_clock(operator: Operator) -> dict[str, object]:
+    """What the answer says of the first rule."""
+    rule: dict[str, object] = operator.types(*EXPLAIN, "--json").json["rules"][0]
+    return rule
+
+
+def shown_of(operator: Operator, rule: str = "delivery-contact") -> str:
+    """The line of a rule."""
+    lines = operator.types(*EXPLAIN, columns=200).out.splitlines()
+    return " ".join(next(line for line in lines if line.startswith(rule)).split())
+
+
+def test_a_due_record_is_explained_by_its_rules(operator: Operator) -> None:
+    """The anchor, when it is due, whether the fields are there, and what the purge will do."""
+    assert due_by_the_clock(operator) == {
+        "rule": "delivery-contact",
+        "clause": "2.2.1",
+        "mode": "enforce",
+        "fields": [["contact_number"], ["email"]],
+        "anchor": "2026-05-17T10:15:00Z",
+        "due": "2026-08-15T10:15:00Z",
+        "has_fields": True,
+        "decision": "erase",
+        "why": None,
+        "until": None,
+    }
+    assert shown_of(operator) == (
+        "delivery-contact §2.2.1 2026-05-17 10:15Z 2026-08-15 10:15Z there "
+        "to be erased by the next purge: due at 2026-08-15 10:15Z"
+    )
+    assert shown_of(operator, "delivery-erasure").endswith("- - there nobody asked for it")
+
+
+@pytest.mark.parametrize(
+    ("changes", "decision", "why", "words"),
+    [
+        ({"contact_number": None, "email": None}, "erase", None, "nothing to erase: its fields are gone"),
+        (
+            {"shipped_at": {"S": "2026-08-24T10:15:00Z"}},
+            "wait",
+            "not_due",
+            "to be erased at 2026-11-22 10:15Z",
+        ),
+        ({"drop_ship": {"BOOL": False}}, "drop", "no_match", "not about this record: it does not match"),
+        ({"shipped_at": None}, "drop", "no_anchor", "no clock runs: nothing says when it began"),
+        ({"shipped_at": {"S": "canary-x"}}, "drop", "implausible", "never: the anchor cannot be right"),
+        (
+            {"legal_hold": {"M": {"until": {"S": "2026-09-01T00:00:00Z"}}}},
+            "wait",
+            "held",
+            "held until 2026-09-01 00:00Z",
+        ),
+    ],
+)
+def test_each_decision_is_put_into_words(
+    operator: Operator, changes: dict[str, object], decision: str, why: str | None, words: str
+) -> None:
+    """As the purge would decide; never by the value of an attribute."""
+    operator.memory.items[shipment_ref()] = shipment(**changes)  # type: ignore[arg-type]
+    rule = due_by_the_clock(operator)
+    assert (rule["decision"], rule["why"]) == (decision, why)
+    assert words in shown_of(operator)
+    assert "canary" not in operator.types(*EXPLAIN).said
+
+
+@pytest.mark.parametrize(
+    ("shipped_at", "words"),
+    [
+        (LONG_AGO, "due, but the rule only observes"),
+        (NOW, "would be erased at 2026-11-23 10:15Z"),
+    ],
+)
+def test_a_rule_that_only_observes_erases_nothing(shipped_at: datetime, words: str) -> None:
+    """And says so."""
+    operator = Operator(policy=policy(delivery_rule(mode=Mode.OBSERVE)))
+    operator.memory.items[shipment_ref()] = shipment(shipped_at={"S": to_wire_text(shipped_at)})
+    assert words in shown_of(operator)
+
+
+def test_the_anchor_is_not_the_due_instant_of_a_calendar(operator: Operator) -> None:
+    """Also where days are counted by the calendar, the clock began when it did."""
+    operator.policy = policy(delivery_rule(counting=Counting.CALENDAR_DAYS))
+    rule = due_by_the_clock(operator)
+    assert (rule["anchor"], rule["due"]) == ("2026-05-17T10:15:00Z", "2026-08-15T23:00:00Z")
+
+
+def test_a_cancelled_clock_and_what_was_told() -> None:
+    """Every instant in full, as `lapse correct` wants it; what was taken back apart."""
+    operator = Operator()
+    operator.memory.items[contact_ref()] = contact()
+    gone, back, wrong = NOW - 9 * DAY, NOW - 2 * DAY + timedelta(microseconds=1), NOW - 8 * DAY
+    operator.memory.facts[contact_ref()] = (
+        Facts(1).told(FactKind.LEFT, gone).told(FactKind.LEFT, wrong).told(FactKind.RETURNED, back)
+    ).corrected(FactKind.LEFT, wrong, None)
+    answer = operator.types("explain", "Contacts", "C-7", columns=200)
+    assert "Told: left 2026-08-16T10:15:00Z" in answer.out
+    assert "Told: returned 2026-08-23T10:15:00.000001Z" in answer.out
+    assert "Taken back: left 2026-08-17T10:15:00Z" in answer.out
+    assert "the clock was stopped" in answer.out
+    data = operator.types("explain", "Contacts", "C-7", "--json").json
+    assert data["facts"] == {
+        "left": ["2026-08-16T10:15:00Z"],
+        "returned": ["2026-08-23T10:15:00.000001Z"],
+    }
+    assert data["withdrawn"] == {"left": ["2026-08-17T10:15:00Z"]}
+
+
+def test_holds_and_requests_of_the_record(operator: Operator) -> None:
+    """Also those that are over: each with how it stands."""
+    standing = Hold("lost", "C-1", "staff-1", NOW - DAY, NOW + DAY)
+    lapsed, closed = replace(standing, case_ref="C-2", until=NOW), replace(standing, case_ref="C-3")
+    answered = Request("DSR-1", NOW - DAY, "dpo-1", NOW, "erased")
+    facts = Facts(1).held(standing).held(lapsed).held(closed).released(Closing("C-3", "staff-2", NOW))
+    operator.memory.facts[shipment_ref()] = facts.requested(answered).requested(
+        Request("DSR-2", NOW, "dpo-2")
+    )
+    out = operator.types(*EXPLAIN, columns=200).out
+    lines = {line.split()[0]: " ".join(line.split()) for line in out.splitlines() if line.strip()}
+    assert lines["C-1"] == "C-1 lost staff-1 2026-08-24 10:15Z 2026-08-26 10:15Z in force, 1 d left"
+    assert lines["C-2"].endswith("lapsed")
+    assert lines["C-3"].endswith("closed 2026-08-25 10:15Z by staff-2")
+    assert lines["DSR-1"] == "DSR-1 2026-08-24 10:15Z dpo-1 erased 2026-08-25 10:15Z"
+    assert lines["DSR-2"].endswith("dpo-2 open")
+    data = operator.types(*EXPLAIN, "--json").json
+    assert [hold["in_force"] for hold in data["holds"]] == [True, False, False]
+    assert [request["answer"] for request in data["requests"]] == ["erased", None]
+
+
+def test_a_hold_mark_says_whose_it_is(operator: Operator) -> None:
+    """Lapse's own, or the business system's, with its end if that can be read."""
+    for mark, words in (
+        (
+            {"M": {"by": {"S": "lapse"}, "until": {"S": "2026-09-01T00:00:00Z"}}},
+            "by lapse, until 2026-09-01 00:00Z.",
+        ),
+        ({"M": {"until": {"S": "canary"}}}, "by the business system, until -."),
+        ({"BOOL": True}, "by the business system, until -."),
+    ):
+        operator.memory.items[shipment_ref()] = shipment(legal_hold=mark)
+        assert f"It bears a hold mark {words}" in operator.types(*EXPLAIN).out
+    operator.memory.items[shipment_ref()] = shipment(legal_hold={"NULL": True})
+    assert operator.types(*EXPLAIN, "--json").json["hold_mark"] is None
+
+
+def test_a_pause_is_said(operator: Operator) -> None:
+    """Nothing is erased meanwhile, whatever the rules say; a pause that is over is not said."""
+    operator.memory.pause = Pause("staff-1", "check", NOW, NOW + DAY)
+    assert "Lapse is paused until 2026-08-26 10:15Z: nothing is erased." in operator.types(*EXPLAIN).out
+    operator.memory.pause = Pause("staff-1", "check", NOW - DAY, NOW)
+    assert "paused" not in operator.types(*EXPLAIN).out
+    assert operator.types(*EXPLAIN, "--json").json["paused_until"] is None
+
+
+def test_the_evidence_of_this_record_alone(operator: Operator) -> None:
+    """With its place in the ledger."""
+    other = next(
+        shipment_ref(f"S-{n}") for n in range(99) if shipment_ref(f"S-{n}").shard == shipment_ref().shard
+    )
+    told = operator.controls().telling(NOW)
+    operator.memory.batches[shipment_ref().shard] = [
+        [told.entry(Outcome.HOLD_PLACED, other, case_ref="C-9")],
+        [
+            Entry(
+                outcome=Outcome.ERASED,
+                at=NOW,
+                cause="wake-up",
+                policy="digest",
+                record=shipment_ref().text,
+                rule="delivery-contact",
+                clause="2.2.1",
+                due=NOW - DAY,
+                fields=(("email",), ("delivery", "phone")),
+            ),
+            told.entry(Outcome.HOLD_REFUSED, shipment_ref(), "too_late", case_ref="C-1"),
+        ],
+    ]
+    *_, first, second = operator.types(*EXPLAIN, columns=200).out.splitlines()
+    place = f"{shipment_ref().shard:02}/2"
+    assert " ".join(first.split()) == (
+        f"2026-08-25 10:15Z erased delivery-contact email, delivery.phone {place}"
+    )
+    assert " ".join(second.split()) == f"2026-08-25 10:15Z hold refused too late case ref C-1 {place}"
+    evidence = operator.types(*EXPLAIN, "--json").json["evidence"]
+    assert [(each["batch"], each["entry"], each["outcome"]) for each in evidence] == [
+        (2, 0, "erased"),
+        (2, 1, "hold_refused"),
+    ]
+
+
+def test_no_personal_field_is_ever_shown(operator: Operator) -> None:
+    """Not in words and not in JSON; nor is it asked for."""
+    tables = Watched(operator.memory)
+    connected = replace(operator.controls(), records=tables)
+    for words in (EXPLAIN, (*EXPLAIN, "--json")):
+        answer = operator.types(*words, connect=lambda: connected)
+        assert answer.code == 0
+        assert not [text for text in ("canary", "Jo Example", "Huddersfield") if text in answer.out]
+    assert tables.asked == {("drop_ship",), ("shipped_at",), ("legal_hold",)}
+
+
+def test_a_record_that_is_not_there_is_no_error(operator: Operator) -> None:
+    """There may be evidence of it; here there is none, and that is said."""
+    answer = operator.types("explain", "Shipments", "S-404")
+    assert (answer.code, answer.err) == (0, "")
+    first, *_, last = answer.out.splitlines()
+    assert first == "Shipments S-404: there is no such record."
+    assert last == "There is no evidence about it."
+    assert operator.types("explain", "Shipments", "S-404", "--json").json["exists"] is False
