@@ -14,6 +14,7 @@ from lapse import (
     ledger_command,
     policy_command,
     request_commands,
+    restore_command,
     run_commands,
     sources_try,
     status_command,
@@ -37,6 +38,7 @@ app.add_typer(correct_command.app)
 app.add_typer(brake_commands.app)
 app.add_typer(run_commands.app)
 app.add_typer(ledger_command.app, name="ledger")
+app.add_typer(restore_command.app, name="restore")
 app.add_typer(policy_command.app, name="policy")
 app.add_typer(sources_try.app, name="sources")
 

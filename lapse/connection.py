@@ -10,6 +10,7 @@ import boto3
 from botocore.config import Config
 from pydantic import ValidationError
 
+from lapse.aws_stores import AwsStores
 from lapse.controls import Controls
 from lapse.trouble import TroubleError
 from shared.aws import CLIENT_CONFIG, failures_of
@@ -102,9 +103,10 @@ def connect(
     outputs = _outputs(session, stack)
     settings, purge_arn = _settings(functions, _output(outputs, "PurgeFunctionName"))
     ledger = LedgerTable(dynamodb, settings.ledger_table)
+    stores = AwsStores(dynamodb, settings.tables, settings.facts_table, settings.ledger_table)
     return Controls(
         stack=stack,
-        policy=_policy(policy_file, PolicyArchive(dynamodb, settings.ledger_table), settings),
+        policy=_policy(policy_file, stores.archive, settings),
         clock=clock,
         records=BusinessTables(dynamodb, settings.tables, settings.facts_table),
         facts=FactsWithEvidence(dynamodb, settings.facts_table, ledger, settings.tables),
@@ -123,6 +125,7 @@ def connect(
         sweeps=SweepTable(dynamodb, settings.due_table),
         functions=StackFunctions(functions, outputs),
         dead_letters=StackDeadLetters(queues, _output(outputs, "DeadLetterQueueUrl")),
+        stores=stores,
     )
 
 

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 import typer
 
 from lapse.arguments import record_named, records_named
+from lapse.stores import Stores
 from shared.evidence import Entry
 from shared.facts import Facts
 from shared.finding import SEGMENTS, FactsPage, FactsToScan
@@ -88,6 +89,8 @@ class Controls:
     sweeps: Sweeps
     functions: Functions
     dead_letters: DeadLetters
+    stores: Stores
+    """All tables, for `restore` and `policy plan`."""
 
     @property
     def zone(self) -> ZoneInfo:

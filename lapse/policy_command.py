@@ -9,6 +9,7 @@ import typer
 from rich.console import Console
 
 from lapse.policy_attributes import UnsuitableNameError, parameter_overrides
+from lapse.policy_plan import plan_command
 from lapse.policy_schema import policy_schema
 from lapse.policy_table import heading, rules_table
 from shared.policy_file import PolicyError, read_policy
@@ -63,6 +64,9 @@ def attributes(file: PolicyFile) -> None:
     except (PolicyError, UnsuitableNameError) as error:
         typer.echo(str(error), err=True)  # what is on stdout becomes part of another command
         raise typer.Exit(1) from None
+
+
+app.command("plan")(plan_command)
 
 
 def _json(value: object) -> str:

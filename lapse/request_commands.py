@@ -13,7 +13,7 @@ from lapse.json_forms import name_of, record_json, request_json
 from lapse.trouble import TroubleError
 from shared.answer_requests import TIME_TO_ANSWER
 from shared.facts import Request
-from shared.instants import LAST, SECOND, add, ceil
+from shared.instants import FIRST, SECOND, add, ceil
 from shared.outgoing import plain_key
 from shared.policy import Rule
 from shared.record import RecordRef
@@ -71,13 +71,13 @@ def requests(
     everything: Annotated[bool, typer.Option("--all", help="Also those that were answered.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """List the requests that nobody was given an answer to, with what is left of the month for it."""
+    """List the requests that wait for an answer, oldest first, with what is left of the month for it."""
     lapse = controls(ctx)
     now = lapse.clock()
     found, unreadable = lapse.told(
         lambda facts: facts.requests.values() if everything else facts.open_requests()
     )
-    found.sort(key=lambda each: (each[1].answered_at or LAST, each[1].requested_at, each[0].text))
+    found.sort(key=lambda each: (each[1].answered_at or FIRST, each[1].requested_at, each[0].text))
     each_json = [{**record_json(record), **request_json(each, now)} for record, each in found]
     rows = table_of("Request", "Record", "Requested", "Approved by", "Answer by", "Left or answered")
     for record, each in found:

@@ -78,9 +78,14 @@ class SourceSettings(_Settings):
     event_bus_name: str
 
 
+def policy_text() -> bytes:
+    """The policy file in the function's artifact."""
+    return Path(__file__).with_name("policy.toml").read_bytes()
+
+
 def deployed_policy() -> Policy:
     """The policy in the function's artifact."""
-    return read_policy(Path(__file__).with_name("policy.toml").read_bytes())
+    return read_policy(policy_text())
 
 
 def policy_for(settings: TimerSettings) -> Policy:

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from shared.evidence import Outcome
 from shared.finding import SEGMENTS, Finding, Scanned, findings
-from shared.hold_mark import right_mark
+from shared.hold_mark import mark_until, right_mark
 from shared.instants import add
 from shared.ledger_batch import Kept
 from shared.policy import Policy
@@ -29,6 +29,8 @@ class Wrong(StrEnum):
     """The ledger calls fields erased that are there, and by the restored record they are not due."""
     UNMARKED = "hold_unmarked"
     """A hold is in force, and the record does not say so, or says something else."""
+    OUTDATED = "mark_outdated"
+    """The record is marked as held, and by what Facts know it is not: its cases were closed since."""
     UNREADABLE = "unreadable"
     """Facts about a record, or the record, cannot be read: whether it is due or held is not known."""
 
@@ -159,9 +161,12 @@ class _Checking:
 
     def _faults_of_mark(self, record: RecordRef, view: View, now: datetime) -> Iterator[Fault]:
         seen = view.value(HOLD_MARK)
-        held = view.exists and view.facts is not None and view.facts.in_force(now)
-        if held and right_mark(view.facts, seen, now) != seen:
+        if not view.exists or view.facts is None or right_mark(view.facts, seen, now) == seen:
+            return
+        if view.facts.in_force(now):
             yield Fault(Wrong.UNMARKED, record.text)
+        elif seen is not None and ((until := mark_until(seen)) is None or until > now):
+            yield Fault(Wrong.OUTDATED, record.text)
 
     def _faults_of_fields(self, record: RecordRef, view: View, now: datetime) -> Iterator[Fault]:
         found = list(findings(record, self.policy.about(record), view, now))

@@ -127,6 +127,7 @@ class Operator:
     functions: Functions = field(default_factory=Functions)
     sweeps: KnownSweeps = field(default_factory=KnownSweeps)
     dead_letters: DeadLetters = field(default_factory=DeadLetters)
+    stores: Any = None  # restore and plan have operators of their own
 
     def __post_init__(self) -> None:
         self.facts, self.ledger = ScannedFacts(self.memory), ReadLedger(self.memory)
@@ -148,6 +149,7 @@ class Operator:
             sweeps=self.sweeps,
             functions=self.functions,
             dead_letters=self.dead_letters,
+            stores=self.stores,
         )
 
     def types(

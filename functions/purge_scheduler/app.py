@@ -16,12 +16,13 @@ from shared.aws import CLIENT_CONFIG
 from shared.brake import FactsBrake
 from shared.bus import LazyBus
 from shared.business_tables import BusinessTables
-from shared.config import PurgeSettings, policy_for
+from shared.config import PurgeSettings, policy_for, policy_text
 from shared.due_table import DueTable
 from shared.facts_table import FactsWithEvidence
 from shared.ledger_table import LedgerTable
 from shared.metrics import publish
 from shared.policy import Policy
+from shared.policy_archive import PolicyArchive
 from shared.purge_due import Pace, Ports, PurgeReport, purge_due
 from shared.record import SHARDS
 from shared.wiring import clock, wake_ups
@@ -49,10 +50,17 @@ def wired(own_arn: str) -> Ports:
     )
 
 
+@cache
+def archived() -> str:
+    """The policy's digest, its text archived, once for each execution environment."""
+    return PolicyArchive(dynamodb, settings.ledger_table).publish(policy_text(), clock())
+
+
 @logger.inject_lambda_context(log_event=False)
 @metrics.log_metrics
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, object]:
     """Work through what is due; answers with how far it came, and fails if anything failed."""
+    archived()  # first: evidence names the policy by its digest
     report = purge(event, context, policy, wired(context.invoked_function_arn))
     publish(metrics, report.tally)
     metrics.add_metric("OldestOverdue", MetricUnit.Seconds, report.oldest_overdue.total_seconds())

@@ -1,25 +1,36 @@
-"""A crash before or after any single port call, then recovery: the same end as undisturbed.
+"""A crash or a failure before or after any single port call, then recovery: the same end as undisturbed.
 
-Recovery is what AWS does: the queue delivers the event again, and the next purge finds the timers.
+Recovery is what AWS and people do: the queue delivers the event again, the operator repeats the command, and
+the next purge finds the timers.
 """
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterator
 from contextlib import suppress
-from copy import deepcopy
+from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import cache
 from typing import Any
 
 import pytest
 
+from shared.correct_fact import Correction
+from shared.facts import FactKind, Facts
 from shared.failure import CallFailedError
+from shared.record import RecordRef
 from tests.builders import (
+    LONG_AGO,
     NOW,
+    closed,
     contact,
     contact_ref,
     delivery_rule,
     leaver_rule,
     left,
+    mark_outdated,
+    opened,
     policy,
+    requested,
     returned,
     shipment,
     shipment_ref,
@@ -29,12 +40,19 @@ from tests.builders import (
 from tests.misbehaving import Crash, Fault, misbehaving
 from tests.worlds import MemoryBusiness, World, memory_world
 
+DAY = timedelta(days=1)
 NESTED = delivery_rule(erase=(("email",), ("contact_number",), ("gate", "code")))
-POLICY = policy(NESTED, leaver_rule())
-HELD_UNTIL = NOW + timedelta(days=5)
+POLICY = policy(NESTED, leaver_rule(), *policy().rules[2:])
+HELD_UNTIL = NOW + 5 * DAY
+INVOICE = RecordRef("Invoices", {"invoice_no": {"S": "I-1"}})
+DAYS = (0.1, 1, 6, 300)
+"""From one purge to the next: until all has come due, and every hold has ended."""
+MAY_BE_REPEATED = {"hold_refused", "paused"}
+"""Evidence of what changes no fact: who is refused again, or pauses again, has it again."""
+
 EVENTS = [
     shipped("S-due"),
-    shipped("S-later", NOW - timedelta(days=1)),
+    shipped("S-later", NOW - DAY),
     shipped("S-held"),
     shipped("S-absent"),
     shipped("S-no-match"),
@@ -43,7 +61,28 @@ EVENTS = [
     shipped("S-corrected"),
     left("C-left"),
     left("C-back"),
-    returned("C-back", NOW - timedelta(days=1)),
+    returned("C-back", NOW - DAY),
+]
+DISPUTES = [
+    opened("S-due", until=HELD_UNTIL),
+    opened("S-later", until=NOW + 200 * DAY),
+    opened("S-absent", until=HELD_UNTIL),
+    opened("S-gone", until=HELD_UNTIL),
+    opened("S-no-match", until=HELD_UNTIL),
+    opened("S-no-match", case_ref="CASE-2", until=HELD_UNTIL + DAY),
+    closed("S-corrected"),
+    opened("S-corrected", until=HELD_UNTIL),
+]
+RELEASES = [closed("S-due"), closed("S-no-match"), closed("S-never"), closed("S-absent")]
+REQUESTS = [
+    requested(shipment_ref("S-due"), shipment_ref("S-later"), INVOICE, shipment_ref("S-absent")),
+    requested(shipment_ref("S-later"), shipment_ref("S-held"), contact_ref("C-back"), request_id="R-2"),
+]
+OUTDATED = [mark_outdated(shipment_ref(each)) for each in ("S-wiped", "S-stale", "S-absent", "S-later")]
+CORRECTIONS = [
+    (contact_ref("C-left"), Correction(FactKind.LEFT, LONG_AGO, NOW - DAY, "staff-6")),
+    (contact_ref("C-back"), Correction(FactKind.RETURNED, NOW - DAY, None, "staff-6")),
+    (shipment_ref("S-no-anchor"), Correction(FactKind.SHIPPED, LONG_AGO, NOW - 2 * DAY, "staff-6")),
 ]
 
 
@@ -64,10 +103,15 @@ def with_records() -> World:
 
 
 def with_timers() -> World:
-    """The same, after the events; then the business system changed two records."""
+    """The same, after the events."""
     world = with_records()
-    for event in EVENTS:
-        world.take(event, POLICY)
+    take(EVENTS)(world)
+    return world
+
+
+def with_changes() -> World:
+    """The same; then the business system changed two records."""
+    world = with_timers()
     world.business.put(shipment_ref("S-no-match"), shipment("S-no-match", drop_ship={"BOOL": False}))
     world.business.put(
         shipment_ref("S-corrected"), shipment("S-corrected", shipped_at={"S": to_wire_text(NOW)})
@@ -75,13 +119,81 @@ def with_timers() -> World:
     return world
 
 
-def take_all(world: World) -> None:
-    for event in EVENTS:
-        world.take(event, POLICY)
+def with_holds() -> World:
+    """The same as with timers, after the disputes."""
+    world = with_timers()
+    take(DISPUTES)(world)
+    return world
+
+
+def with_requests() -> World:
+    """The same as with timers, after the requests, as they are due."""
+    world = with_timers()
+    take(REQUESTS)(world)
+    world.now += timedelta(seconds=5)
+    return world
+
+
+def with_wrong_marks() -> World:
+    """A hold whose mark was wiped by a whole-item put, and a mark whose hold was released."""
+    world = with_holds()
+    for name, word in (("S-wiped", opened), ("S-stale", closed)):
+        world.business.put(shipment_ref(name), shipment(name))
+        world.take(opened(name, until=HELD_UNTIL), POLICY)
+        stale = world.business.get(shipment_ref(name)) or {}
+        world.take(word(name), POLICY)
+        world.business.put(shipment_ref(name), shipment(name) if name == "S-wiped" else stale)
+    return world
+
+
+def paused() -> World:
+    """The same as with timers, while Lapse is paused."""
+    world = with_timers()
+    world.pause(NOW + 3 * DAY, POLICY)
+    return world
+
+
+def take(events: list[dict[str, Any]]) -> Callable[[World], None]:
+    """Deliver events."""
+
+    def deliver(world: World) -> None:
+        for event in events:
+            world.take(event, POLICY)
+
+    return deliver
 
 
 def purge(world: World) -> None:
     world.purge(POLICY).raise_failures()
+
+
+def correct(world: World) -> None:
+    for record, correction in CORRECTIONS:
+        world.correct(record, correction, POLICY)
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """What is disturbed, in which world; and whether it is done again, or the next purge is the recovery."""
+
+    make: Callable[[], World]
+    act: Callable[[World], object]
+    is_repeated: bool = True
+
+
+SCENARIOS = {
+    "events": Scenario(with_records, take(EVENTS)),
+    "purge": Scenario(with_changes, purge, is_repeated=False),
+    "disputes": Scenario(with_timers, take(DISPUTES)),
+    "releases": Scenario(with_holds, take(RELEASES)),
+    "purge of what is held": Scenario(with_holds, purge, is_repeated=False),
+    "marks": Scenario(with_wrong_marks, take(OUTDATED)),
+    "requests": Scenario(with_timers, take(REQUESTS)),
+    "purge of what was asked for": Scenario(with_requests, purge, is_repeated=False),
+    "corrections": Scenario(with_timers, correct),
+    "pause": Scenario(with_timers, lambda world: world.pause(NOW + 3 * DAY, POLICY)),
+    "resume": Scenario(paused, lambda world: world.resume(POLICY)),
+}
 
 
 def later(world: World, days: float) -> None:
@@ -90,117 +202,163 @@ def later(world: World, days: float) -> None:
     world.purge(POLICY)
 
 
+def forgetful(facts: Facts) -> Facts:
+    """Facts without what a disturbance may change: the version, and when and by which word was answered."""
+    answered = {
+        name: replace(each, answered_at=NOW if each.answered_at else None, answer="")
+        for name, each in facts.requests.items()
+    }
+    return replace(facts, version=0, requests=answered)
+
+
+def words(world: World) -> Iterator[tuple[str, ...]]:
+    """The evidence of what was told; an answer's word may be another, since the fields were found absent."""
+    for entry in world.business.entries():
+        if not entry["rule"]:
+            reason = "" if entry["outcome"] == "answered" else entry["reason"]
+            yield entry["outcome"], entry["record"], reason, repr(sorted(entry["details"].items()))
+
+
 def state(world: World) -> dict[str, Any]:
-    """All that must be the same in the end; of the evidence only who has some: a crash may repeat it."""
+    """All that must be the same in the end; of evidence and news that may be repeated, only what there is."""
     assert isinstance(world.business, MemoryBusiness)
     memory = world.business.memory
-    return deepcopy({
+    counted = Counter(words(world))
+    return {
         "items": {record.text: item for record, item in memory.items.items()},
-        "facts": {record.text: facts for record, facts in memory.facts.items()},
+        "facts": {record.text: forgetful(facts) for record, facts in memory.facts.items()},
         "timers": [(timer.sort_key, timer.due) for timer in world.standing()],
-        "evidence": {(entry["record"], entry["rule"]) for entry in world.business.entries()},
-    })  # fmt: skip
+        "settled": {(entry["record"], entry["rule"]) for entry in world.business.entries() if entry["rule"]},
+        "words": {word: 1 if word[0] in MAY_BE_REPEATED else number for word, number in counted.items()},
+        "news": {
+            (kind, repr(said["key"]), said.get("request_id"), said.get("case_ref"))
+            for kind, said in world.business.news()
+        },
+        "pause": memory.pause,
+    }
 
 
-def calls_of(make: Callable[[], World], action: Callable[[World], None]) -> list[str]:
+def calls_of(scenario: Scenario) -> list[str]:
     """The port calls of an undisturbed run, in order."""
     fault = Fault(-1, after=False, raises=Crash)
-    action(misbehaving(make(), fault))
+    scenario.act(misbehaving(scenario.make(), fault))
     return fault.calls
 
 
-def settled(
-    make: Callable[[], World], action: Callable[[World], None], fault: Fault | None
-) -> dict[str, Any]:
-    """The state after the action, disturbed or not, its repetition, and the time until all has come due."""
-    world = make()
+def settled(scenario: Scenario, fault: Fault | None) -> dict[str, Any]:
+    """The state after the act, disturbed or not, its repetition, and the time until all has come due."""
+    world = scenario.make()
     if fault:
         with suppress(Crash, CallFailedError, ExceptionGroup):
-            action(misbehaving(world, fault))
+            scenario.act(misbehaving(world, fault))
         assert len(fault.calls) > fault.at_call
-    if action is take_all:
-        take_all(world)
-    for days in (0.1, 1, 6, 100):
+    if scenario.is_repeated:
+        scenario.act(world)
+    for days in DAYS:
         later(world, days)
     return state(world)
 
 
-PURGE_CALLS = calls_of(with_timers, purge)
-EVENT_CALLS = calls_of(with_records, take_all)
+@cache
+def undisturbed(name: str) -> dict[str, Any]:
+    return settled(SCENARIOS[name], None)
 
 
-def crash_points(calls: list[str]) -> list[Any]:
-    names = ("before", "after")
-    points = [(number, call, after) for number, call in enumerate(calls) for after in (False, True)]
-    return [pytest.param(n, after, id=f"{names[after]} {n} {call}") for n, call, after in points]
+CALLS = {name: calls_of(scenario) for name, scenario in SCENARIOS.items()}
+POINTS = [
+    pytest.param(name, number, after, id=f"{name}: {'after' if after else 'before'} {number} {call}")
+    for name, calls in CALLS.items()
+    for number, call in enumerate(calls)
+    for after in (False, True)
+    if call != "timers.ready" or name == "purge"  # a purge reads many shards; once is enough to disturb that
+]
+
+
+@pytest.mark.parametrize(("name", "call", "after"), POINTS)
+def test_a_crash_changes_nothing_in_the_end(name: str, call: int, *, after: bool) -> None:
+    """Wherever a function's process ends, the next delivery, command or purge brings it to the same end."""
+    assert settled(SCENARIOS[name], Fault(call, after=after, raises=Crash)) == undisturbed(name)
+
+
+@pytest.mark.parametrize(("name", "call", "after"), POINTS)
+def test_a_failed_call_changes_nothing_in_the_end(name: str, call: int, *, after: bool) -> None:
+    """A call that failed, or whose answer was lost, costs nothing but time."""
+    failing = Fault(call, after=after, raises=lambda: CallFailedError("call", "Throttled"))
+    assert settled(SCENARIOS[name], failing) == undisturbed(name)
 
 
 def test_every_port_call_is_met() -> None:
-    """The cases below pass through each call that the use cases can make."""
-    purging = {
-        "records.look",
-        "records.erase",
-        "records.has_fields",
-        "facts.read",
-        "ledger.open",
-        "ledger.append",
+    """The cases above pass through each call that the use cases can make."""
+    met = {call for calls in CALLS.values() for call in calls}
+    timers = {f"timers.{name}" for name in ("ready", "lease", "release", "put", "remove")}
+    records = {f"records.{name}" for name in ("look", "erase", "has_fields")}
+    facts = {f"facts.{name}" for name in ("read", "change", "mark")}
+    ledger = {"ledger.open", "ledger.append"}
+    assert met == timers | records | facts | ledger | {
+        "wake_ups.ensure",
+        "brake.read",
+        "brake.put",
+        "bus.put",
     }
-    timing = {f"timers.{name}" for name in ("ready", "lease", "release", "put", "remove")}
-    assert set(PURGE_CALLS) == purging | timing | {"wake_ups.ensure"}
-    assert set(EVENT_CALLS) == {"records.look", "facts.read", "facts.tell", "timers.put", "wake_ups.ensure"}
 
 
-@pytest.mark.parametrize(("call", "after"), crash_points(PURGE_CALLS))
-def test_the_purge_crashes(call: int, *, after: bool) -> None:
-    """Wherever the purge is interrupted, the next one brings everything to the same end."""
-    crashed = settled(with_timers, purge, Fault(call, after=after, raises=Crash))
-    assert crashed == settled(with_timers, purge, None)
+def names_with_email(end: dict[str, Any]) -> set[str]:
+    return {
+        item.get("shipment_id", item.get("contact_id"))["S"]
+        for item in end["items"].values()
+        if "email" in item
+    }
 
 
-@pytest.mark.parametrize(("call", "after"), crash_points(EVENT_CALLS))
-def test_an_event_handler_crashes(call: int, *, after: bool) -> None:
-    """Wherever a handler is interrupted, the event's next delivery brings everything to the same end."""
-    crashed = settled(with_records, take_all, Fault(call, after=after, raises=Crash))
-    assert crashed == settled(with_records, take_all, None)
+@pytest.mark.parametrize(
+    ("name", "with_email", "counts"),
+    [
+        ("events", {"C-back"}, {"told": 5}),
+        ("purge", {"C-back", "S-no-match"}, {"told": 5}),
+        ("disputes", {"C-back"}, {"told": 5, "hold_placed": 6, "hold_refused": 1, "hold_released": 1}),
+        ("requests", set(), {"told": 5, "requested": 6, "answered": 5}),
+        ("corrections", set(), {"told": 5, "corrected": 3}),
+        ("pause", {"C-back"}, {"told": 5, "paused": 1}),
+        ("resume", {"C-back"}, {"told": 5, "paused": 1, "resumed": 1}),
+    ],
+)
+def test_what_the_undisturbed_runs_end_with(name: str, with_email: set[str], counts: dict[str, int]) -> None:
+    """The end that all disturbed runs are compared with is the right one."""
+    end = undisturbed(name)
+    assert (names_with_email(end), end["timers"]) == (with_email, [])
+    assert Counter(word[0] for word in end["words"]) == counts
 
 
-@pytest.mark.parametrize(("call", "after"), crash_points(PURGE_CALLS))
-def test_a_call_of_the_purge_fails(call: int, *, after: bool) -> None:
-    """A failed call, or a lost answer, costs nothing but time."""
-
-    def failing() -> BaseException:
-        return CallFailedError("call", "Throttled")
-
-    failed = settled(with_timers, purge, Fault(call, after=after, raises=failing))
-    assert failed == settled(with_timers, purge, None)
-
-
-def test_what_the_undisturbed_run_ends_with() -> None:
-    """The end that all runs are compared with is the right one."""
-    end = settled(with_timers, purge, None)
-    with_email = sorted(name for name, item in end["items"].items() if "email" in item)
-    assert len(with_email) == 2
-    assert any("C-back" in name for name in with_email)
-    assert any("S-no-match" in name for name in with_email)
-    assert end["timers"] == []
-    assert len(end["evidence"]) == 10
+def test_what_the_undisturbed_runs_say() -> None:
+    """Who asked, or disputed too late, was told so."""
+    said = {name: Counter(kind for kind, *_ in undisturbed(name)["news"]) for name in SCENARIOS}
+    answers = {"ErasureCompleted": 5, "ErasureRefused": 2}
+    assert said["requests"] == said["purge of what was asked for"] == answers
+    assert said["disputes"] == {"HoldRefused": 1}
+    assert said["purge"] == {}
 
 
 def test_events_in_between_change_nothing() -> None:
     """The interrupted purge and a redelivered event together come to the same end."""
-    for call in range(len(PURGE_CALLS)):
-        world = with_timers()
+    for call in range(len(CALLS["purge"])):
+        world = with_changes()
         with pytest.raises(Crash):
             purge(misbehaving(world, Fault(call, after=True, raises=Crash)))
         world.take(shipped("S-due"), POLICY)
         later(world, days=0.1)
-        item = world.business.get(shipment_ref("S-due"))
-        assert item is not None
-        assert "email" not in item
+        assert "email" not in (world.business.get(shipment_ref("S-due")) or {"email": 1})
 
 
-@pytest.mark.parametrize(("call", "after"), crash_points(EVENT_CALLS))
-def test_a_call_of_an_event_handler_fails(call: int, *, after: bool) -> None:
-    """A failed call, or a lost answer, brings the event again, and nothing else."""
-    failing = Fault(call, after=after, raises=lambda: CallFailedError("call", "Throttled"))
-    assert settled(with_records, take_all, failing) == settled(with_records, take_all, None)
+@pytest.mark.parametrize("name", ["releases", "requests", "corrections"])
+def test_a_purge_before_the_redelivery_changes_nothing(name: str) -> None:
+    """What was begun and not finished is found by a purge that comes first, or by the delivery after it."""
+    scenario = SCENARIOS[name]
+    for call in range(len(CALLS[name])):
+        world = scenario.make()
+        with pytest.raises(Crash):
+            scenario.act(misbehaving(world, Fault(call, after=True, raises=Crash)))
+        later(world, days=0)
+        scenario.act(world)
+        for days in DAYS:
+            later(world, days)
+        assert state(world) == undisturbed(name)

@@ -154,6 +154,10 @@ def test_a_cancelled_clock_and_what_was_told() -> None:
         "returned": ["2026-08-23T10:15:00.000001Z"],
     }
     assert data["withdrawn"] == {"left": ["2026-08-17T10:15:00Z"]}
+    facts = operator.memory.facts[contact_ref()]
+    operator.memory.facts[contact_ref()] = facts.corrected(FactKind.LEFT, gone, None)
+    assert "Told: left" not in operator.types("explain", "Contacts", "C-7").out
+    assert "left" not in operator.types("explain", "Contacts", "C-7", "--json").json["facts"]
 
 
 def test_holds_and_requests_of_the_record(operator: Operator) -> None:
@@ -173,7 +177,8 @@ def test_holds_and_requests_of_the_record(operator: Operator) -> None:
     assert lines["DSR-1"] == "DSR-1 2026-08-24 10:15Z dpo-1 erased 2026-08-25 10:15Z"
     assert lines["DSR-2"].endswith("dpo-2 open")
     data = operator.types(*EXPLAIN, "--json").json
-    assert [hold["in_force"] for hold in data["holds"]] == [True, False, False]
+    stand = [(hold["in_force"], hold["days_left"]) for hold in data["holds"]]
+    assert stand == [(True, 1), (False, None), (False, None)]
     assert [request["answer"] for request in data["requests"]] == ["erased", None]
 
 

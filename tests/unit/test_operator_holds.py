@@ -187,8 +187,8 @@ def test_a_case_that_is_not_there_is_not_released(operator: Operator) -> None:
 def test_holds_lists_those_in_force_first_ending_first(operator: Operator) -> None:
     """Of all records, in all pages; closed and lapsed ones are left out."""
     operator.memory.items[contact_ref()] = contact()
-    operator.types(*HOLD, "--until", "P30D")
-    operator.types("hold", "Contacts", "C-7", *HOLD[3:], "--until", "P14D")
+    operator.types(*HOLD, "--until", "P14D")
+    operator.types("hold", "Contacts", "C-7", *HOLD[3:], "--until", "P30D")
     operator.types("hold", "Shipments", "S-2", *HOLD[3:], "--until", "P1D")
     operator.types("hold", "Shipments", "S-3", *HOLD[3:], "--until", "P5D")
     operator.types("release", "Shipments", "S-3", *RELEASE[3:])
@@ -196,10 +196,17 @@ def test_holds_lists_those_in_force_first_ending_first(operator: Operator) -> No
     answer = operator.types("holds")
     title, _, first, second, count = answer.out.splitlines()
     assert title.split() == ["Record", "Case", "Reason", "Opened", "by", "Since", "Until", "Left"]
-    wanted = "Contacts C-7 CASE-1 damaged staff-7 2026-08-25 10:15Z 2026-09-08 10:15Z 13 d"
+    wanted = "Shipments S-1001 CASE-1 damaged staff-7 2026-08-25 10:15Z 2026-09-08 10:15Z 13 d"
     assert " ".join(first.split()) == wanted
-    assert second.split()[:2] == ["Shipments", "S-1001"]
+    assert second.split()[:2] == ["Contacts", "C-7"]
     assert count == "2 holds."
+
+
+def test_holds_of_a_large_table_are_all_found(operator: Operator) -> None:
+    """In all segments, and page by page."""
+    for number in range(9):
+        operator.types("hold", "Shipments", f"S-{number}", *HOLD[3:], "--until", "P30D")
+    assert operator.types("holds").out.splitlines()[-1] == "9 holds."
 
 
 def test_holds_that_expire_soon(operator: Operator) -> None:

@@ -102,25 +102,28 @@ def test_ids_are_references(operator: Operator, option: str) -> None:
 def test_requests_lists_what_is_open_oldest_first(operator: Operator) -> None:
     """With what is left of the month; late ones say so. Answered ones only with --all."""
     operator.memory.items[contact_ref()] = contact()
-    operator.types("erase", "Contacts", "C-7", "--request", "DSR-0", "--approved-by", "dpo-2")
+    operator.types("erase", "Contacts", "C-7", "--request", "DSR-9", "--approved-by", "dpo-2")
     operator.now += 2 * DAY
     operator.types(*ERASE)
     facts = operator.memory.facts
-    facts[contact_ref()] = facts[contact_ref()].answered(["DSR-0"], operator.now, "erased")
-    operator.types("erase", "Shipments", "S-2", "--request", "DSR-2", "--approved-by", "dpo-1")
-    operator.now += timedelta(days=29, hours=1)
+    facts[contact_ref()] = facts[contact_ref()].answered(["DSR-9"], operator.now, "erased")
+    operator.now += timedelta(hours=1)
+    operator.types("erase", "Contacts", "C-2", "--request", "DSR-0", "--approved-by", "dpo-1")
+    operator.now += timedelta(days=29)
     open_requests = operator.types("requests").out
     title, _, first, second, count = open_requests.splitlines()
     titles = "Request Record Requested Approved by Answer by Left or answered"
     assert " ".join(title.split()) == titles
     wanted = "DSR-1 Shipments S-1001 2026-08-27 10:15Z dpo-1 2026-09-26 10:15Z 23 h"
     assert " ".join(first.split()) == wanted
-    assert (second.split()[0], count) == ("DSR-2", "2 requests.")
+    assert (second.split()[0], count) == ("DSR-0", "2 requests.")
     operator.now += 3 * DAY
     assert "2 d late" in operator.types("requests").out
     every = operator.types("requests", "--all").out
-    assert "erased 2026-08-27 10:15Z" in every
-    assert "3 requests." in every
+    assert [line.split()[0] for line in every.splitlines()[2:]] == ["DSR-1", "DSR-0", "DSR-9", "3"]
+    assert "erased 2026-08-27 10:15Z" in every.splitlines()[4]
+    answered = operator.types("requests", "--all", "--json").json["requests"][2]
+    assert (answered["answer"], answered["days_left"]) == ("erased", None)
 
 
 def test_requests_for_programs(operator: Operator) -> None:

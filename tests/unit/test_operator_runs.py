@@ -115,9 +115,9 @@ def busy() -> Operator:
     operator.dead_letters.messages = 3
     operator.sweeps.sweep = Sweep(NOW - DAY, "digest", NOW - DAY / 2, Counter({("r", Found.OVERDUE): 2}))
     soon, later = (Hold("lost", f"C-{days}", "staff-1", NOW, NOW + days * DAY) for days in (14, 15))
-    request = Request("DSR-1", NOW - 29 * DAY, "dpo-1")
+    requests = [Request(f"DSR-{days}", NOW - days * DAY, "dpo-1") for days in (29, 1)]
     operator.memory.facts[shipment_ref()] = Facts(1).held(soon).held(later)
-    operator.memory.facts[contact_ref()] = Facts(1).requested(request)
+    operator.memory.facts[contact_ref()] = Facts(1).requested(requests[0]).requested(requests[1])
     timers = [  # overdue, waiting within its grace, and overdue though put off
         Timer(shipment_ref(f"S-{n}"), "r", NOW + timedelta(minutes=at), NOW - timedelta(minutes=due))
         for n, (at, due) in enumerate([(-120, 120), (-14, 14), (16, 15), (17, 600)])
@@ -136,7 +136,7 @@ def test_status_shows_what_somebody_should_see_to(busy: Operator) -> None:
         "Paused until 2026-08-26 10:15Z, by staff-1: check",
         "Overdue 2 timers, the oldest by 2 h",
         "Holds in force 2, 1 within 14 days of the end",
-        "Open requests 1, the first to be answered: 1 d",
+        "Open requests 2, the first to be answered: 1 d",
         "Dead letters 3",
         "Last sweep began 2026-08-24 10:15Z, finished 2026-08-24 22:15Z",
     ]
@@ -153,7 +153,7 @@ def test_status_for_programs(busy: Operator) -> None:
         "oldest_overdue_seconds": 7200,
         "holds_in_force": 2,
         "holds_expiring": 1,
-        "requests_open": 1,
+        "requests_open": 2,
         "first_answer_by": "2026-08-26T10:15:00Z",
         "dead_letters": 3,
         "unreadable_facts": 0,

@@ -182,6 +182,23 @@ def test_a_mark_with_another_end_is_wrong() -> None:
     assert faults(restored(world, backup)) == [("hold_unmarked", "", "")]
 
 
+def test_a_mark_of_a_case_that_was_closed_since() -> None:
+    """The backup is from before the closing: the old mark would hold the record, which nothing else does."""
+    world = with_records()
+    held(world, SHIPMENT, NOW + 30 * DAY)
+    backup = backup_of(world)
+    closing = Closing("CASE-1", "staff-2", NOW)
+    release_hold(SHIPMENT, closing, world.telling(POLICY), world.for_holds)
+    again = restored(world, backup)
+    assert faults(again) == [("mark_outdated", "", "")]
+    again.now += 31 * DAY
+    assert faults(again) == [("overdue", "delivery-contact", "")], "a mark that lapsed holds nothing"
+    backup[SHIPMENT][HOLD_MARK[0]] = {"S": "by lapse, who knows until when"}
+    assert faults(restored(world, backup)) == [], "a mark of somebody else is theirs to take away"
+    backup[SHIPMENT][HOLD_MARK[0]] = {"M": {"by": {"S": "lapse"}}}
+    assert faults(restored(world, backup)) == [("mark_outdated", "", "")]
+
+
 def test_a_hold_of_a_record_that_the_backup_lacks() -> None:
     """There is nothing to be marked."""
     world = with_records()

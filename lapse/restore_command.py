@@ -1,0 +1,119 @@
+"""`lapse restore …`: a table that was restored from a backup, and Facts that were lost."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
+from datetime import timedelta
+from time import sleep
+from typing import Annotated
+
+import typer
+
+from lapse.answer import answer
+from lapse.arguments import AsJson, Table
+from lapse.late_progress import LateProgress
+from lapse.restore_texts import check_json, check_texts, facts_texts, replay_json, replay_texts
+from lapse.stores import connected, deployed_policy, known_table
+from shared.rebuild_facts import pause_again, rebuild
+from shared.record import SHARDS
+from shared.replay import CAUSE, Pace, replay
+from shared.restore import check
+from shared.telling import Telling
+
+app = typer.Typer(no_args_is_help=True)
+
+RealName = Annotated[
+    str,
+    typer.Option("--as", metavar="NAME", help="The real name of the table that the backup was restored to."),
+]
+Show = Annotated[int, typer.Option("--show", min=0, help="How many records to name of each kind of fault.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Go on past the policy's max_erasures_per_run unasked.")]
+
+
+@app.callback()
+def restore() -> None:
+    """A table restored from a backup: bring it up to date, and check it, before anybody reads it."""
+
+
+@app.command("check")
+def check_command(
+    ctx: typer.Context, table: Table, *, real_name: RealName, show: Show = 10, as_json: AsJson = False
+) -> None:
+    """May a restored table be used? Ends with 1 while anything in it is due, unmarked or back."""
+    lapse = connected(ctx)
+    policy = deployed_policy(lapse)
+    restored = lapse.stores.restored(known_table(table, policy), real_name, policy)
+    total = restored.scans.records.about_how_many(table)
+    with LateProgress("Checking", total) as progress, ThreadPoolExecutor(SHARDS) as workers:
+        checked = check(
+            table,
+            policy,
+            restored.scans,
+            restored.ledger,
+            lapse.clock,
+            most=show,
+            side_by_side=workers.map,
+            advance=progress.advance,
+        )
+    answer(
+        check_json(table, real_name, policy, checked),
+        *check_texts(table, real_name, policy, checked),
+        as_json=as_json,
+    )
+    if not checked.passed:
+        raise typer.Exit(1)
+
+
+@app.command("replay")
+def replay_command(
+    ctx: typer.Context, table: Table, *, real_name: RealName, yes: Yes = False, as_json: AsJson = False
+) -> None:
+    """Bring a restored table up to date: mark what is held, erase what is due. May be run again."""
+    lapse = connected(ctx)
+    policy = deployed_policy(lapse)
+    restored = lapse.stores.restored(known_table(table, policy), real_name, policy)
+    total = restored.scans.records.about_how_many(table)
+    with LateProgress("Replaying", total) as progress, ThreadPoolExecutor(SHARDS) as workers:
+        pace = Pace(
+            clock=lapse.clock,
+            sleep=_sleep,
+            may_erase=(lambda _due, _erased: True) if yes else _asking(policy.max_erasures_per_run, progress),
+            side_by_side=workers.map,
+            advance=progress.advance,
+        )
+        replayed = replay(table, policy, restored.ports, pace)
+    answer(
+        replay_json(table, real_name, policy, replayed),
+        *replay_texts(table, real_name, replayed),
+        as_json=as_json,
+    )
+    if not replayed.through:
+        raise typer.Exit(1)
+
+
+@app.command("facts")
+def facts_command(ctx: typer.Context, *, as_json: AsJson = False) -> None:
+    """Add to Facts what the ledger knows and they have lost. Nothing is taken back; may be run again."""
+    lapse = connected(ctx)
+    telling = Telling(deployed_policy(lapse), lapse.clock(), CAUSE)
+    ports = lapse.stores.rebuilding
+    paused = pause_again(telling, ports)
+    rebuilt = rebuild(telling, ports)
+    answer({**asdict(rebuilt), "paused_again": paused}, *facts_texts(rebuilt, paused=paused), as_json=as_json)
+    if rebuilt.unreadable:
+        raise typer.Exit(1)
+
+
+def _asking(limit: int | None, progress: LateProgress) -> Callable[[int, int], bool]:
+    """Ask on stderr: what is printed is the answer."""
+
+    def may_erase(due: int, erased: int) -> bool:
+        progress.pause()
+        question = f"{due:,} records are due, {erased:,} are done. A run may erase {limit:,}. Go on?"
+        return typer.confirm(question, err=True)
+
+    return may_erase
+
+
+def _sleep(length: timedelta) -> None:
+    sleep(length.total_seconds())
