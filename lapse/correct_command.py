@@ -46,12 +46,6 @@ def correct(  # noqa: PLR0913 -- the command's options
     correct_fact(
         record, Correction(kind, was, becomes, by), lapse.telling(now), lapse.facts, lapse.for_holds.timing
     )
-    stands = lapse.known(record).of(kind)
-    if becomes and becomes not in stands:
-        raise TroubleError(
-            "--was: it was taken back before, so nothing was put in its place.",
-            "Correct the instant that stands, or send the event again with the right one.",
-        )
     _, meanings = meant(record, lapse, now)
     data = {**record_json(record), "kind": kind.value, "was": was, "is": becomes, "changed": was in told}
     rows = table_of("Rule", "Due", "What becomes of it")

@@ -32,7 +32,7 @@ Heads = Annotated[
 
 @dataclass
 class Chain:
-    """A shard's chain, counted while it is read. Were the shard named otherwise, all its batches would be found."""
+    """A shard's chain, counted while it is read."""
 
     shard: str
     batches: int = 0

@@ -11,10 +11,10 @@ from rich.text import Text
 
 from lapse.answer import add_row, answer, counted, table_of
 from lapse.arguments import AsJson
+from lapse.controls import Controls, controls
 from lapse.late_progress import LateProgress
 from lapse.policy_attributes import UnsuitableNameError, parameter_overrides
 from lapse.policy_changes import Changes, Written
-from lapse.stores import Connected, connected
 from lapse.trouble import TroubleError
 from shared.finding import SEGMENTS
 from shared.plan_policy import plan
@@ -43,13 +43,13 @@ def plan_command(
     ctx: typer.Context, new: NewPolicy, *, old: OldPolicy = None, as_json: AsJson = False
 ) -> None:
     """Show how many records a new policy would erase when, rule by rule. Changes nothing."""
-    after, lapse = Written.of(new.read_bytes()), connected(ctx)
+    after, lapse = Written.of(new.read_bytes()), controls(ctx)
     changes = Changes(Written.of(old.read_bytes()) if old else _deployed(lapse), after)
     planned = _planned(lapse, changes.before.policy, after.policy)
     answer(_as_json(changes, planned), *_shown(changes, planned), as_json=as_json)
 
 
-def _deployed(lapse: Connected) -> Written:
+def _deployed(lapse: Controls) -> Written:
     archived = lapse.stores.archive.deployed()
     if archived is None:
         raise TroubleError(
@@ -58,7 +58,7 @@ def _deployed(lapse: Connected) -> Written:
     return Written.of(archived[1])
 
 
-def _planned(lapse: Connected, old: Policy, new: Policy) -> Plan:
+def _planned(lapse: Controls, old: Policy, new: Policy) -> Plan:
     rules = [*old.rules, *new.rules]
     homeless = sorted({rule.table for rule in rules} - lapse.stores.tables.keys())
     if homeless:

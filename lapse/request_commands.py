@@ -47,11 +47,12 @@ def erase(  # noqa: PLR0913 -- the command's options
     records, rule, now = lapse.several(table, key), _request_rule(lapse, table), lapse.clock()
     if len(records) > MOST_RECORDS:
         raise TroubleError(f"KEY: more than {MOST_RECORDS} records.", "Make several requests.")
+    known = {record: lapse.known(record).requests.get(request) for record in records}
     asked = tuple(Asked(table, plain_key(record), rule, record) for record in records)
     request_erasure(
         ErasureRequested(Request(request, now, approved_by), asked), lapse.telling(now), lapse.for_requests
     )
-    found = [(record, _becomes(lapse, record, rule, now)) for record in records]
+    found = [(record, _answered(known[record]) or _becomes(lapse, record, rule, now)) for record in records]
     data = {
         "request_id": request,
         "rule": rule.id,
@@ -98,6 +99,13 @@ def _request_rule(lapse: Controls, table: str) -> Rule:
             "The policy erases nothing of this table on request.", f"Tables that have a rule: {having}."
         )
     return rule
+
+
+def _answered(known: Request | None) -> str:
+    """That the same request was made before, and has its answer: it gets no other."""
+    if known is None or known.answered_at is None:
+        return ""
+    return f"nothing new: {known.request_id} was answered {known.answer} at {short(known.answered_at)}"
 
 
 def _becomes(lapse: Controls, record: RecordRef, rule: Rule, now: datetime) -> str:

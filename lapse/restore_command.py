@@ -11,9 +11,10 @@ import typer
 
 from lapse.answer import answer
 from lapse.arguments import AsJson, Table
+from lapse.controls import controls
 from lapse.late_progress import LateProgress
 from lapse.restore_texts import check_json, check_texts, facts_texts, replay_json, replay_texts
-from lapse.stores import connected, deployed_policy, known_table
+from lapse.stores import known_table
 from shared.rebuild_facts import pause_again, rebuild
 from shared.record import SHARDS
 from shared.replay import CAUSE, Pace, replay
@@ -40,8 +41,8 @@ def check_command(
     ctx: typer.Context, table: Table, *, real_name: RealName, show: Show = 10, as_json: AsJson = False
 ) -> None:
     """May a restored table be used? Ends with 1 while anything in it is due, unmarked or back."""
-    lapse = connected(ctx)
-    policy = deployed_policy(lapse)
+    lapse = controls(ctx)
+    policy = lapse.policy
     restored = lapse.stores.restored(known_table(table, policy), real_name, policy)
     total = restored.scans.records.about_how_many(table)
     with LateProgress("Checking", total) as progress, ThreadPoolExecutor(SHARDS) as workers:
@@ -69,8 +70,8 @@ def replay_command(
     ctx: typer.Context, table: Table, *, real_name: RealName, yes: Yes = False, as_json: AsJson = False
 ) -> None:
     """Bring a restored table up to date: mark what is held, erase what is due. May be run again."""
-    lapse = connected(ctx)
-    policy = deployed_policy(lapse)
+    lapse = controls(ctx)
+    policy = lapse.policy
     restored = lapse.stores.restored(known_table(table, policy), real_name, policy)
     total = restored.scans.records.about_how_many(table)
     with LateProgress("Replaying", total) as progress, ThreadPoolExecutor(SHARDS) as workers:
@@ -94,8 +95,8 @@ def replay_command(
 @app.command("facts")
 def facts_command(ctx: typer.Context, *, as_json: AsJson = False) -> None:
     """Add to Facts what the ledger knows and they have lost. Nothing is taken back; may be run again."""
-    lapse = connected(ctx)
-    telling = Telling(deployed_policy(lapse), lapse.clock(), CAUSE)
+    lapse = controls(ctx)
+    telling = Telling(lapse.policy, lapse.clock(), CAUSE)
     ports = lapse.stores.rebuilding
     paused = pause_again(telling, ports)
     rebuilt = rebuild(telling, ports)

@@ -28,9 +28,9 @@ _MENDED = (Wrong.OVERDUE, Wrong.DUE, Wrong.UNMARKED, Wrong.OUTDATED)
 _REPLAY = "Run `lapse restore replay`: it erases what is due, and puts the marks right."
 _UNREADABLE = "Mend the facts that cannot be read, or remove their rows and run `lapse restore facts`."
 _REMEDIES = {
-    Why.NO_ANCHOR: "no anchor: give the record the one that the live table has (`{anchor}`), then replay.",
+    Why.NO_ANCHOR: "no anchor: give it the one that the business system knows (`{anchor}`), then replay.",
     Why.IMPLAUSIBLE: "implausible: put the record's anchor (`{anchor}`) right, then replay.",
-    Why.NO_MATCH: "no match: give the record what the live table has ({match}), then replay.",
+    Why.NO_MATCH: "no match: give it what the business system knows ({match}), then replay.",
     Why.OBSERVED: "observed: the rule only observes by now; remove the fields by hand if they must be gone.",
 }
 _LOST = (

@@ -1,16 +1,12 @@
 """The tables of a deployed Lapse, for commands that scan them or put a restored one in the place of one."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Protocol
-
-import typer
 
 from lapse.trouble import TroubleError
 from shared import rebuild_facts, replay
 from shared.policy import Policy
-from shared.policy_file import read_policy
 from shared.restore import PastEntries
 from shared.scanning import Scans
 
@@ -56,37 +52,6 @@ class Stores(Protocol):
         Raises:
             TroubleError: there is no such table, it is not ready, or its key is not that of the rules.
         """
-
-
-class Connected(Protocol):
-    """A connection to a deployed Lapse."""
-
-    @property
-    def policy(self) -> Policy:
-        """The policy that the operator, or the project, names."""
-
-    @property
-    def clock(self) -> Callable[[], datetime]:
-        """The time now."""
-
-    @property
-    def stores(self) -> Stores:
-        """Its tables."""
-
-
-def connected(ctx: typer.Context) -> Connected:
-    """The connection, which is made when a command first needs it."""
-    connect: Callable[[], Connected] = ctx.obj
-    return connect()
-
-
-def deployed_policy(lapse: Connected) -> Policy:
-    """The policy that is deployed, as archived; without an archive, the one that was named.
-
-    A draft must not decide what is erased: so what is archived comes first.
-    """
-    archived = lapse.stores.archive.deployed()
-    return read_policy(archived[1]) if archived else lapse.policy
 
 
 def known_table(table: str, policy: Policy) -> str:

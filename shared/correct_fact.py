@@ -30,7 +30,7 @@ def correct_fact(
     Telling the wrong instant again will not bring it back. A correction made twice changes nothing.
 
     Raises:
-        RefusedError: no such instant was told.
+        RefusedError: no such instant was told, or it was taken back before for another one.
         CallFailedError: a call failed; the correction is to be made again.
     """
     kind, was, becomes = correction.kind, correction.was, correction.becomes
@@ -38,13 +38,9 @@ def correct_fact(
     told, withdrawn = known.instants.get(kind, frozenset()), known.withdrawn.get(kind, frozenset())
     if was not in told | withdrawn:
         raise RefusedError("was", f"no {kind.value} at that instant was told")
-    if was not in withdrawn:
-        details: dict[str, datetime | str | None] = {
-            "kind": kind.value,
-            "was": was,
-            "becomes": becomes,
-            "by": correction.corrected_by,
-        }
-        entry = telling.entry(Outcome.CORRECTED, record, **details)
-        tell(record, lambda facts: facts.corrected(kind, was, becomes), entry, facts)
+    if was in withdrawn and becomes is not None and becomes not in known.of(kind):
+        raise RefusedError("was", "was taken back before: correct the instant that stands")
+    by = correction.corrected_by
+    entry = telling.entry(Outcome.CORRECTED, record, kind=kind.value, was=was, becomes=becomes, by=by)
+    tell(record, lambda facts: facts.corrected(kind, was, becomes), entry, facts)
     return timing.time_anew(record, telling.policy, telling.now)

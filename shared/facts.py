@@ -119,12 +119,15 @@ class Facts:
     def corrected(self, kind: FactKind, was: datetime, becomes: datetime | None) -> "Facts":
         """These facts with an instant taken back, and another, or none, in its place."""
         right = {becomes} if becomes else set()
-        known = self.instants.get(kind, frozenset())
-        withdrawn = (self.withdrawn.get(kind, frozenset()) | {was}) - right
+        known, withdrawn = self.instants.get(kind, frozenset()), self.withdrawn.get(kind, frozenset())
+        instants = self._bounded(kind, (known - {was}) | right)
+        taken_back = frozenset(sorted((withdrawn | {was}) - right)[-MOST_INSTANTS:])
+        if (instants, taken_back) == (known, withdrawn):
+            return self
         return replace(
             self._raised(),
-            instants={**self.instants, kind: self._bounded(kind, (known - {was}) | right)},
-            withdrawn={**self.withdrawn, kind: frozenset(sorted(withdrawn)[-MOST_INSTANTS:])},
+            instants={**self.instants, kind: instants},
+            withdrawn={**self.withdrawn, kind: taken_back},
         )
 
     def held(self, hold: Hold) -> "Facts":

@@ -54,9 +54,9 @@ def stores_of(world: World) -> AwsStores:
     return AwsStores(business.dynamodb, business.tables, business.facts_table, business.ledger_table)
 
 
-def typed(world: World, *words: object, answers: str = "") -> Typed:
-    """Run a command."""
-    connection = Connection(deployed_policy(), lambda: world.now, stores_of(world))
+def typed(world: World, *words: object, answers: str = "", policy: Policy | None = None) -> Typed:
+    """Run a command; the policy is the shipped one, unless another is deployed."""
+    connection = Connection(policy or deployed_policy(), lambda: world.now, stores_of(world))
     result = CliRunner().invoke(
         app, [*map(str, words)], env={"COLUMNS": "100"}, obj=lambda: connection, input=answers
     )

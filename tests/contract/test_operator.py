@@ -107,7 +107,7 @@ def test_a_request_a_pause_a_sweep_and_the_ledger(deployed: Deployed) -> None:
         deployed.lapse("purge")
         return not deployed.json("requests")["requests"]
 
-    eventually(answered)
+    eventually(answered, within=120)
     assert "email" not in deployed.shipment("S-1").keys() | deployed.shipment("S-2").keys()
     (request,) = deployed.json("requests", "--all")["requests"]
     assert (request["request_id"], request["answer"]) == ("DSR-1", "erased")
@@ -127,7 +127,7 @@ def test_a_fact_is_corrected(deployed: Deployed) -> None:
     def told() -> Any:
         return deployed.json("explain", "Shipments", "S-3")
 
-    eventually(lambda: told()["facts"])
+    eventually(lambda: told()["facts"], within=120)
     words = (
         "--kind",
         "shipped",

@@ -26,9 +26,10 @@ SIXTY = SHIPPED.replace(b'"P90D"', b'"P60D"').replace(b"2022-11-06", b"2026-08-2
 OLD, NEW = read_policy(SHIPPED), read_policy(SIXTY)
 LONDON = ZoneInfo("Europe/London")
 SOON = NOW + 5 * SECOND  # the skew that the purge allows for
+# The ends of days and months around which something comes due; one that was left out would show.
 ENDS = [
-    *(datetime(2026, 8, 25, 23, 0, 5, tzinfo=UTC) + number * DAY for number in range(7)),
-    *(datetime(2026, month, 1, 0, 0, 5, tzinfo=LONDON).astimezone(UTC) for month in (10, 11, 12)),
+    *(datetime(2026, 8, 25, 23, 0, 5, tzinfo=UTC) + number * DAY for number in (3, 4, 6)),
+    *(datetime(2026, month, 1, 0, 0, 5, tzinfo=LONDON).astimezone(UTC) for month in (10, 11)),
 ]
 
 
@@ -94,7 +95,7 @@ def test_the_numbers_equal_what_then_happens(world: World, tmp_path: Path) -> No
 
 
 def test_what_it_says(world: World, tmp_path: Path) -> None:
-    """For each rule what is written otherwise, when records are erased before and after, and how they move."""
+    """For each rule what is written otherwise, when records are erased before and after, how they move."""
     published(world)
     inhabited(world)
     done = planned(world, tmp_path, SIXTY)

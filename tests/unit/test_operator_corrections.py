@@ -79,7 +79,7 @@ def test_a_correction_twice_says_so(operator: Operator) -> None:
     assert operator.memory.timers
     answer = operator.types(*CORRECT, "--is", "2026-08-21T10:15:00Z")
     assert answer.code == 1
-    assert "--was: it was taken back before, so nothing was put in its place." in answer.err
+    assert "--was: was taken back before: correct the instant that stands" in answer.err
     assert left(operator) == {RIGHT}
 
 

@@ -55,6 +55,17 @@ def test_erase_says_what_becomes_of_each_record(operator: Operator) -> None:
     assert len(operator.memory.timers) == 3
 
 
+def test_erase_says_of_a_known_id_that_it_has_its_answer(operator: Operator) -> None:
+    """An id is answered once: to ask again takes another. One that is open may be repeated."""
+    operator.types(*ERASE)
+    assert "to be erased by the next purge" in operator.types(*ERASE).said
+    facts = operator.memory.facts
+    facts[shipment_ref()] = facts[shipment_ref()].answered(["DSR-1"], NOW, "erased")
+    shown = operator.types(*ERASE).said
+    assert "nothing new: DSR-1 was answered erased at 2026-08-25 10:15Z" in shown
+    assert "to be erased" not in shown
+
+
 def test_erase_refuses_a_table_without_a_request_rule() -> None:
     """Nothing is begun, and the tables that have one are named."""
     operator = Operator(policy=policy(delivery_rule()))
