@@ -32,6 +32,7 @@ CANARY = b"canary-"
 DUE_OF = 10
 """One of so many records is due."""
 _AT_ONCE = 5_000
+_MOST_PIECES = 100
 _TABLES = {"Shipments": "shipments", "Contacts": "contacts"}
 
 
@@ -89,7 +90,7 @@ def sweep_in_pieces(
     with TemporaryDirectory(prefix="lapse-bench-") as directory:
         wire = Path(directory) / "wire"
         pieces = [_killed(place, wire, kill_after, units_of_the_first)]
-        while not pieces[-1].finished:
+        while not pieces[-1].finished and len(pieces) < _MOST_PIECES:
             pieces.append(_run(place, wire, seconds))
         read = wire.read_bytes()
         a_get = Path(directory) / "get"
@@ -213,8 +214,8 @@ def _summary(swept: Swept) -> str:
     return (
         f"{swept.items:,} records, {swept.due:,} due: {swept.timers:,} timers set, "
         f"{swept.items_a_second:,.0f} records a second. {swept.read_bytes / 1024**2:.1f} MB came over the "
-        f"wire, with {swept.canaries} personal values (a plain read of one record: {swept.canaries_of_a_get}). "
-        f"Found: {json.dumps(swept.counts)}"
+        f"wire, with {swept.canaries} personal values; in a plain read of one record there are "
+        f"{swept.canaries_of_a_get}. Found: {json.dumps(swept.counts)}"
     )
 
 

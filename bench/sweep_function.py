@@ -15,6 +15,10 @@ from pathlib import Path
 from threading import Lock
 from typing import IO, Any
 
+from botocore.config import Config
+
+import shared.aws
+from shared.aws import CLIENT_CONFIG
 from shared.sweep_part import TIME_TO_STOP
 
 
@@ -57,6 +61,8 @@ def peak_in_mb() -> float:
 
 def main(seconds: float, wire: Path) -> None:
     """Sweep for so long."""
+    # The emulator walks through the whole table for each page, which takes longer than DynamoDB ever may.
+    shared.aws.CLIENT_CONFIG = CLIENT_CONFIG.merge(Config(read_timeout=60))
     app = importlib.import_module("functions.sweep.app")
     loaded = peak_in_mb()
     with wire.open("ab", buffering=0) as file:

@@ -1,6 +1,7 @@
 """A progress bar for what takes more than a moment; what is quicker shows none."""
 
 import time
+from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
@@ -14,13 +15,20 @@ _MOMENT = 1.0
 class LateProgress:
     """Counts items, for the length of a `with` block. On stderr: what is printed stays as it is."""
 
-    def __init__(self, what: str, total: int | None) -> None:
+    def __init__(
+        self,
+        what: str,
+        total: int | None,
+        console: Console | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         """Show `what`, of about so many; `None` or 0 if that is not known."""
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-        console = Console(stderr=True)
+        console = console or Console(stderr=True)
+        self._clock = clock
         self._bar = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
         self._task = self._bar.add_task(what, total=total or None)
-        self._since = time.monotonic()
+        self._since = clock()
 
     def __enter__(self) -> Self:
         """Begin to count."""
@@ -35,7 +43,7 @@ class LateProgress:
     def advance(self, number: int) -> None:
         """So many more; from any thread."""
         self._bar.advance(self._task, number)
-        if time.monotonic() - self._since >= _MOMENT and not self._bar.live.is_started:
+        if self._clock() - self._since >= _MOMENT and not self._bar.live.is_started:
             self._bar.start()
 
     def pause(self) -> None:

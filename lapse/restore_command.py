@@ -15,10 +15,12 @@ from lapse.controls import controls
 from lapse.late_progress import LateProgress
 from lapse.restore_texts import check_json, check_texts, facts_texts, replay_json, replay_texts
 from lapse.stores import known_table
+from shared.finding import SEGMENTS
 from shared.rebuild_facts import pause_again, rebuild
 from shared.record import SHARDS
 from shared.replay import CAUSE, Pace, replay
-from shared.restore import check
+from shared.restore import Pace as CheckPace
+from shared.restore import Ports, check
 from shared.telling import Telling
 
 app = typer.Typer(no_args_is_help=True)
@@ -45,17 +47,13 @@ def check_command(
     policy = lapse.policy
     restored = lapse.stores.restored(known_table(table, policy), real_name, policy)
     total = restored.scans.records.about_how_many(table)
-    with LateProgress("Checking", total) as progress, ThreadPoolExecutor(SHARDS) as workers:
-        checked = check(
-            table,
-            policy,
-            restored.scans,
-            restored.ledger,
-            lapse.clock,
-            most=show,
-            side_by_side=workers.map,
-            advance=progress.advance,
-        )
+    with (
+        LateProgress("Checking", total) as progress,
+        ThreadPoolExecutor(SHARDS) as askers,
+        ThreadPoolExecutor(2 * SEGMENTS) as workers,
+    ):
+        pace = CheckPace(lapse.clock, workers.map, askers.map, progress.advance)
+        checked = check(table, policy, Ports(restored.scans, restored.ledger), pace, show)
     answer(
         check_json(table, real_name, policy, checked),
         *check_texts(table, real_name, policy, checked),

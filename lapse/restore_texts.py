@@ -12,7 +12,7 @@ from shared.policy import Policy
 from shared.rebuild_facts import Rebuilt
 from shared.record import RecordRef
 from shared.replay import Replayed, Stopped
-from shared.restore import Checked, Fault, Wrong
+from shared.restore_faults import Checked, Fault, Wrong
 from shared.retention import Why
 from shared.tally import Count
 

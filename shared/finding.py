@@ -18,7 +18,7 @@ type Cursor = Mapping[str, Any]
 
 SEGMENTS = 4
 """Into how many parts a scan is divided, to be worked side by side."""
-PAGE = 500
+PAGE = 1000
 """Items that a scan goes through at a time, so that a page's memory and time are bounded."""
 
 EVERY = DAY
@@ -158,7 +158,10 @@ def findings(record: RecordRef, rules: Sequence[Rule], view: View, now: datetime
 
 
 def needs_facts(item: Item, rules: Sequence[Rule], until: datetime, now: datetime) -> bool:
-    """Whether facts may matter: there is a mark, it is due by then, or they may know the missing anchor."""
+    """Whether facts may matter: there is a mark, it is due by then, or they may know the missing anchor.
+
+    A hold counts only once it is due.
+    """
     view = view_of(item, rules, None)
     if view.value(HOLD_MARK) is not None:
         return True

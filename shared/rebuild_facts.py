@@ -142,8 +142,7 @@ def _complete(record: RecordRef, ports: Ports, now: datetime) -> bool:
 
 def _with_case(facts: Facts, hold: Hold) -> Facts:
     """These facts and what stands elsewhere about one case: by its own instants, the later word counts."""
-    if hold.opened_by or hold.since:
-        facts = facts.held(replace(hold, closed_at=None, closed_by=""))
+    facts = facts.held(replace(hold, closed_at=None, closed_by=""))
     if hold.closed_at is not None:
         facts = facts.released(Closing(hold.case_ref, hold.closed_by, hold.closed_at))
     return facts

@@ -187,7 +187,7 @@ class _Replay:
         limit, erased = self._policy.max_erasures_per_run, self._done.tally.counts[Count.ERASED]
         if limit is None or erased + due <= self._allowed:
             return True
-        self._allowed = erased + max(limit, due)
+        self._allowed = erased + limit
         return self._pace.may_erase(due, erased)
 
     def _time_to_sweep(self) -> timedelta:

@@ -1,10 +1,8 @@
 """Use case: may a table that was restored from a backup be used? Looks only; `replay` mends what it finds."""
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
-from enum import StrEnum
 from functools import partial
 from typing import Any, Protocol
 
@@ -16,68 +14,15 @@ from shared.ledger_batch import Kept
 from shared.policy import Policy
 from shared.purge_due import GRACE
 from shared.record import HOLD_MARK, Path, RecordRef, View
+from shared.restore_faults import Checked, Fault, Wrong
 from shared.retention import Drop, Erase, Why
 from shared.scanning import Scans, Seen
-
-
-class Wrong(StrEnum):
-    """What keeps a restored table from being used."""
-
-    OVERDUE = "overdue"
-    DUE = "due"
-    BACK = "erased_is_back"
-    """The ledger calls fields erased that are there, and by the restored record they are not due."""
-    UNMARKED = "hold_unmarked"
-    """A hold is in force, and the record does not say so, or says something else."""
-    OUTDATED = "mark_outdated"
-    """The record is marked as held, and by what Facts know it is not: its cases were closed since."""
-    UNREADABLE = "unreadable"
-    """Facts about a record, or the record, cannot be read: whether it is due or held is not known."""
-
 
 UNDECIDED = {Why.NO_ANCHOR, Why.NO_MATCH, Why.IMPLAUSIBLE, Why.OBSERVED}
 """Why a record may not be due though its fields were erased once.
 
 The others speak against the erasure of old: a contact who returned, a period that runs anew, a hold.
 """
-
-
-@dataclass(frozen=True, order=True)
-class Fault:
-    """What is wrong with one record, by which rule, and why the purge would not mend it."""
-
-    what: Wrong
-    record: str
-    rule: str = ""
-    why: str = ""
-
-
-@dataclass
-class Checked:
-    """What was found: how often, and the first records of each kind."""
-
-    most: int
-    counts: Counter[Wrong] = field(default_factory=Counter)
-    faults: list[Fault] = field(default_factory=list)
-
-    @property
-    def passed(self) -> bool:
-        """Whether the table may be used."""
-        return not self.counts.total()
-
-    def find(self, fault: Fault) -> None:
-        """Count one more."""
-        self.counts[fault.what] += 1
-        if sum(each.what is fault.what for each in self.faults) < self.most:
-            self.faults.append(fault)
-
-    def add(self, other: "Checked") -> None:
-        """Add what another part of the scan found."""
-        self.counts += other.counts
-        for kind in Wrong:
-            both = [each for each in (*self.faults, *other.faults) if each.what is kind]
-            rest = [each for each in self.faults if each.what is not kind]
-            self.faults = rest + both[: self.most]
 
 
 class PastEntries(Protocol):
@@ -87,7 +32,19 @@ class PastEntries(Protocol):
         """The entries about a record."""
 
 
+type Judge = Callable[[RecordRef, View, datetime], Iterable[Fault]]
 type SideBySide = Callable[[Callable[[Any], Any], Iterable[Any]], Iterable[Any]]
+
+
+@dataclass(frozen=True)
+class Pace:
+    """The time, how segments are worked, how the records of a page are, and who is told of progress."""
+
+    clock: Callable[[], datetime]
+    side_by_side: SideBySide = map
+    ask: SideBySide = map
+    """The ledger is asked about most records: one after the other would take long."""
+    advance: Callable[[int], object] = lambda _: None
 
 
 def of_table(policy: Policy, table: str) -> Policy:
@@ -95,35 +52,30 @@ def of_table(policy: Policy, table: str) -> Policy:
     return replace(policy, rules=policy.rules_of(table))
 
 
-def check(  # noqa: PLR0913 -- what to check, by what, and how
-    table: str,
-    policy: Policy,
-    scans: Scans,
-    ledger: PastEntries,
-    clock: Callable[[], datetime],
-    *,
-    most: int,
-    side_by_side: SideBySide = map,
-    advance: Callable[[int], object] = lambda _: None,
-) -> Checked:
+@dataclass(frozen=True)
+class Ports:
+    """What is looked at: the restored table in the place of the live one, real facts, real evidence."""
+
+    scans: Scans
+    ledger: PastEntries
+
+
+def check(table: str, policy: Policy, ports: Ports, pace: Pace, most: int) -> Checked:
     """Look at each record of a restored table that has personal fields, and at each that is held.
 
     Args:
         table: its logical name.
         policy: the rules.
-        scans: the restored table in the place of the live one, and the real facts.
-        ledger: the real evidence.
-        clock: the time now.
+        ports: what to look at.
+        pace: the time, and how the work is shared.
         most: how many records are named of each kind of fault.
-        side_by_side: works the segments.
-        advance: is told how many more items were scanned.
 
     Raises:
         CallFailedError: a call failed.
     """
-    checking = _Checking(of_table(policy, table), scans, ledger, clock, most, advance)
+    checking = _Checking(of_table(policy, table), ports, pace, most)
     whole = Checked(most)
-    for part in side_by_side(lambda work: work(), list(checking.parts(table))):
+    for part in pace.side_by_side(lambda work: work(), list(checking.parts(table))):
         whole.add(part)
     return whole
 
@@ -131,32 +83,32 @@ def check(  # noqa: PLR0913 -- what to check, by what, and how
 @dataclass(frozen=True)
 class _Checking:
     policy: Policy
-    scans: Scans
-    ledger: PastEntries
-    clock: Callable[[], datetime]
+    ports: Ports
+    pace: Pace
     most: int
-    advance: Callable[[int], object]
 
     def parts(self, table: str) -> Iterator[Callable[[], Checked]]:
         """Each segment of the table, for all its rules, also those that only facts start; and of Facts."""
         scanned = Scanned(table, self.policy.rules)
         for segment in range(SEGMENTS):
             yield partial(
-                self._check, self.scans.of_table(scanned, segment, self.clock()), self._faults_of_fields
+                self._check,
+                self.ports.scans.of_table(scanned, segment, self.pace.clock()),
+                self._faults_of_fields,
             )
-            yield partial(self._check, self.scans.of_facts(self.policy.rules, segment), self._faults_of_mark)
+            yield partial(
+                self._check, self.ports.scans.of_facts(self.policy.rules, segment), self._faults_of_mark
+            )
 
-    def _check(
-        self, seen: Iterable[Seen], faults: Callable[[RecordRef, View, datetime], Iterable[Fault]]
-    ) -> Checked:
+    def _check(self, seen: Iterable[Seen], faults: Judge) -> Checked:
         checked = Checked(self.most)
         for page in seen:
-            now = self.clock()
             checked.counts[Wrong.UNREADABLE] += page.unreadable
-            for record, view in page.views.items():
-                for fault in faults(record, view, now):
+            now = self.pace.clock()
+            for found in self.pace.ask(partial(_each, faults, now), page.views.items()):
+                for fault in found:
                     checked.find(fault)
-            self.advance(page.scanned)
+            self.pace.advance(page.scanned)
         return checked
 
     def _faults_of_mark(self, record: RecordRef, view: View, now: datetime) -> Iterator[Fault]:
@@ -173,7 +125,7 @@ class _Checking:
         undecided = [
             each for each in found if isinstance(each.decision, Drop) and each.decision.why in UNDECIDED
         ]
-        entries = self.ledger.entries_of(record) if undecided else []
+        entries = self.ports.ledger.entries_of(record) if undecided else []
         for each in found:
             match each.decision:
                 case Erase(due) if self._has(record, each.rule.erase):
@@ -183,7 +135,11 @@ class _Checking:
                     yield Fault(Wrong.BACK, record.text, each.rule.id, why.value)
 
     def _has(self, record: RecordRef, fields: Sequence[Path]) -> bool:
-        return bool(fields) and self.scans.records.has_fields(record, fields)
+        return bool(fields) and self.ports.scans.records.has_fields(record, fields)
+
+
+def _each(faults: Judge, now: datetime, seen: tuple[RecordRef, View]) -> list[Fault]:
+    return list(faults(*seen, now))
 
 
 def _erased(found: Finding, entries: Sequence[Kept]) -> list[Path]:

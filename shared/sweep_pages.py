@@ -6,7 +6,6 @@ from itertools import groupby
 
 from shared.facts import Facts
 from shared.finding import (
-    HORIZON,
     FactsPage,
     RecordsPage,
     Scanned,
@@ -86,12 +85,12 @@ class Pages:
 
     def _views(self, scanned: Scanned, page: RecordsPage) -> Mapping[RecordRef, View]:
         """The records of a page that a rule is about, with the facts that may matter."""
-        until = add(self._now, HORIZON)
+        now = self._now
         about = {record: rules for record in page.items if (rules := scanned.rules_about(record))}
-        told, unreadable = readable(
-            self._ports.facts.read,
-            [r for r, rules in about.items() if needs_facts(page.items[r], rules, until, self._now)],
-        )
+        wanted = [
+            record for record, rules in about.items() if needs_facts(page.items[record], rules, now, now)
+        ]
+        told, unreadable = readable(self._ports.facts.read, wanted)
         self.tally.add(Count.UNREADABLE, len(unreadable))
         return {
             record: view_of(page.items[record], rules, told.get(record))
@@ -136,8 +135,8 @@ class Pages:
 
     def _is_spent(self, facts: Facts) -> bool:
         """Whether facts about a record that is gone can be of no use, not even after a restore."""
-        needed = facts.in_force(self._now) or facts.open_requests()
-        return not needed and add(facts.last_instant(), self._policy.ledger_retain) < self._now
+        no_hold = not facts.in_force(self._now)  # one whose end cannot be read has no instant
+        return no_hold and add(facts.last_instant(), self._policy.ledger_retain) < self._now
 
     def _tell(self, news: Sequence[ContractEvent]) -> None:
         if news:

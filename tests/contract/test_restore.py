@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from shared.facts import Closing, FactKind, Hold
+from shared.facts import Closing, FactKind, Facts, Hold
+from shared.facts_rebuilding import FactsToRebuildTable
+from shared.failure import CallFailedError
 from shared.hold_records import place_hold, release_hold
 from shared.record import RecordRef
 from tests.builders import (
@@ -249,6 +251,21 @@ def test_facts_of_an_older_backup_are_completed(world: World) -> None:
     assert (told.instants, told.version) == (after.instants, before.version + 1)
     with only_reading(world):
         assert typed(world, "restore", "facts", "--json").json["completed"] == 0
+
+
+def test_rows_of_facts_are_put_only_as_they_were_seen(world: World) -> None:
+    """One that is there already, or was changed since, stays; what else fails is a failure."""
+    business = business_of(world)
+    table = FactsToRebuildTable(business.dynamodb, business.facts_table)
+    one, other = Facts(3).told(FactKind.LEFT, NOW), Facts(7).told(FactKind.LEFT, NOW - DAY)
+    assert table.put(contact_ref(), None, one)
+    assert not table.put(contact_ref(), None, other)
+    assert not table.put(contact_ref(), other, other)
+    assert world.told(contact_ref()) == one
+    assert table.put(contact_ref(), one, other)
+    assert world.told(contact_ref()) == other
+    with pytest.raises(CallFailedError, match="ResourceNotFoundException"):
+        FactsToRebuildTable(business.dynamodb, "no-such-table").put(contact_ref(), None, one)
 
 
 def test_the_operator_is_asked_past_the_limit(world: World) -> None:

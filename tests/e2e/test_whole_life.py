@@ -359,3 +359,59 @@ def test_a_run_stops_at_its_limit(deploy: Deploy, policy: Callable[[str, str], P
     counts = purge(stack)["counts"]
     erased = [number for number in range(10) if is_erased(stack, f"L-limit-{number}")]
     assert (len(erased), counts["Erased"], counts["Halted"]) == (3, 3, 1)
+
+
+def copy_table(stack: Deployed, source: str, target: str) -> None:
+    """What a restore from a backup makes: a new table with the old contents."""
+    dynamodb = stack.clients.dynamodb
+    dynamodb.create_table(
+        TableName=target,
+        BillingMode="PAY_PER_REQUEST",
+        AttributeDefinitions=[{"AttributeName": "shipment_id", "AttributeType": "S"}],
+        KeySchema=[{"AttributeName": "shipment_id", "KeyType": "HASH"}],
+    )
+    for item in rows(stack, source):
+        dynamodb.put_item(TableName=target, Item=item)
+
+
+def test_a_restored_table_is_brought_up_to_date(deploy: Deploy) -> None:
+    """A copy from before a hold and an erasure: the check fails, the replay mends it, the check passes."""
+    stack = deploy("backup", parameters={"NamePrefix": "backup"})
+    live = stack.outputs["ShipmentsTableName"]
+    for shipment_id in ("L-gone", "L-kept", "L-young"):
+        ago = timedelta(days=3) if shipment_id == "L-young" else LONG_AGO
+        put_shipment(stack, shipment(shipment_id, ago))
+    copy_table(stack, live, "restored")
+    hold(stack, "L-kept")
+    sweep(stack)
+    purge(stack)
+    assert is_erased(stack, "L-gone")
+    checking = ("restore", "check", "Shipments", "--as", "restored")
+    assert "L-gone" in lapse(stack, *checking, status=1)
+    lapse(stack, "restore", "replay", "Shipments", "--as", "restored", "--yes")
+    lapse(stack, *checking)
+    assert rows(stack, "restored") == rows(stack, live)
+
+
+def test_a_plan_says_what_a_policy_will_do(deploy: Deploy, policy: Callable[[str, str], Path]) -> None:
+    """After 60 days instead of 90: the plan's number of records is what is then erased."""
+    stack = deploy("plan", parameters={"NamePrefix": "plan"})
+    for number in range(8):
+        put_shipment(stack, shipment(f"L-plan-{number}", timedelta(days=10 * number + 5)))
+    sweep(stack)
+    purge(stack)
+    shorter = policy('retain = "P90D"', 'retain = "P60D"')
+    plan = json.loads(lapse(stack, "policy", "plan", str(shorter), "--json"))
+    changed = deploy(
+        "plan-60",
+        parameters={
+            "NamePrefix": "plan60",
+            "BusinessTables": f"Shipments={stack.outputs['ShipmentsTableName']},Contacts=plan-contacts",
+            "BusinessTableArns": "arn:aws:dynamodb:eu-west-1:000000000000:table/plan-shipments",
+        },
+        policy=shorter,
+    )
+    sweep(changed)
+    purge(changed)
+    erased = [number for number in range(8) if is_erased(stack, f"L-plan-{number}")]
+    assert (len(erased), erased) == (plan["at_once"], [6, 7])

@@ -1,6 +1,7 @@
 """Corrections: never early by the new value, timed anew at once, with evidence, and without coming back."""
 
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -10,6 +11,8 @@ from shared.correct_fact import Correction
 from shared.facts import FactKind, Facts
 from shared.failure import CallFailedError
 from shared.instants import to_text
+from shared.policy import Rule
+from shared.record import Path, RecordRef, View
 from shared.refused import RefusedError
 from shared.tally import Count
 from tests.builders import (
@@ -26,7 +29,7 @@ from tests.builders import (
     shipped,
     to_wire_text,
 )
-from tests.memory import MemoryFacts, MemoryWakeUps
+from tests.memory import MemoryFacts, MemoryTables, MemoryWakeUps
 from tests.worlds import MemoryBusiness, World, memory_world
 
 DAY = timedelta(days=1)
@@ -211,6 +214,23 @@ def test_a_correction_and_an_event_at_once() -> None:
     world.correct(contact_ref(), correction(LONG_AGO, NOW - DAY), POLICY)
     world.facts = facts
     assert (world.told(contact_ref()) or Facts()).of(LEFT) == {NOW - 3 * DAY, NOW - DAY}
+
+
+def test_a_correction_that_comes_between_look_and_erase_wins() -> None:
+    """It raises the version that the guard compares: nothing is erased by what is wrong."""
+    world = with_left()
+    becomes = NOW - DAY
+
+    @dataclass
+    class Corrected(MemoryTables):
+        def erase(self, rule: Rule, record: RecordRef, view: View) -> Collection[Path]:
+            world.correct(contact_ref(), correction(LONG_AGO, becomes), POLICY)
+            return super().erase(rule, record, view)
+
+    assert isinstance(world.business, MemoryBusiness)
+    replace(world, records=Corrected(world.business.memory)).purge(POLICY).raise_failures()
+    assert world.business.get(contact_ref()) == contact()
+    assert [timer.at for timer in world.standing()] == [becomes + RETAIN]
 
 
 def test_a_scheduler_that_is_down_is_counted() -> None:

@@ -238,6 +238,16 @@ def test_a_lost_answer_is_found_to_be_known() -> None:
     assert [each.at for each in world.standing()] == [END]
 
 
+def test_a_release_that_comes_again_sets_the_timers_it_lacked() -> None:
+    """The first delivery may have ended between fact and timer."""
+    world = with_due()
+    place(world)
+    world.take(closed(), POLICY)
+    memory_of(world).timers = {}
+    assert world.take(closed(), POLICY).counts[Count.HOLDS_RELEASED] == 0
+    assert [each.at for each in world.standing()] == [DUE]
+
+
 def test_a_refusal_whose_news_cannot_be_sent_comes_again() -> None:
     """Somebody waits for the truth: the event is delivered again, and says it again in the evidence."""
     world = with_due()

@@ -258,6 +258,14 @@ def test_a_hold_has_the_last_word() -> None:
     assert labels(planned(world, OLD, SIXTY).by_rule["delivery-contact"].after) == {"no known end": 1}
 
 
+def test_a_hold_that_outlasts_a_clock_that_still_runs() -> None:
+    """Facts count for records that no policy calls due yet."""
+    world = aged(10)
+    assert isinstance(world.business, MemoryBusiness)
+    world.business.memory.facts[shipment_ref("S-0")] = hold(NOW + days(100))
+    assert moved(planned(world, OLD, SIXTY)) == {Moved.SAME: 1}
+
+
 def test_rules_that_only_facts_start() -> None:
     """Facts are scanned, and the records that they are about are asked for their fields."""
     world = memory_world()
@@ -274,11 +282,11 @@ def test_rules_that_only_facts_start() -> None:
 def test_an_anchor_that_moves_from_facts_to_the_record() -> None:
     """Both rules are judged where the anchor may stand, so each record is compared with itself."""
     fact_only = rule(anchor=replace(DELIVERY.anchor, attribute=None))
-    world = aged(100)
+    world = aged(100, 50)
     world.tell(shipment_ref("S-0"), FactKind.SHIPPED, NOW - days(10))
     world.tell(shipment_ref("S-unknown"), FactKind.SHIPPED, NOW - days(10))
-    assert moved(planned(world, policy(fact_only), OLD)) == {Moved.EARLIER: 1}
-    assert moved(planned(world, OLD, policy(fact_only))) == {Moved.LATER: 1}
+    assert moved(planned(world, policy(fact_only), OLD)) == {Moved.EARLIER: 1, Moved.NEWLY_COVERED: 1}
+    assert moved(planned(world, OLD, policy(fact_only))) == {Moved.LATER: 1, Moved.NO_LONGER_COVERED: 1}
 
 
 def test_several_instants() -> None:

@@ -164,6 +164,7 @@ class Chains:
     """The ledger, read back as the real one is: from batches."""
 
     memory: Memory
+    asked: list[RecordRef] = field(default_factory=list)
 
     def batches(self, shard: int) -> list[Batch]:
         batches: list[Batch] = []
@@ -174,6 +175,7 @@ class Chains:
         return batches
 
     def entries_of(self, record: RecordRef) -> Sequence[Kept]:
+        self.asked.append(record)
         kept = (each for batch in self.batches(record.shard) for each in entries_in(batch))
         return [each for each in kept if each.entry["record"] == record.text]
 
@@ -229,12 +231,12 @@ def test_an_older_backup_of_facts_is_brought_up_to_date(old: list[Action], new: 
 
 
 def test_what_is_complete_is_left_alone() -> None:
-    """No row is written that lacks nothing; a rebuilt one begins a version of its own."""
+    """No row is looked into or written that lacks nothing; a rebuilt one begins a version of its own."""
     world = lived([lambda world: world.take(left(at=hour(1)), POLICY)])
     memory = memory_of(world)
-    rows = Rows(memory)
-    assert rebuild(restoring(world), ports(world, rows)).records == 1
-    assert rows.puts == 0
+    rows, chains = Rows(memory), Chains(memory)
+    assert rebuild(restoring(world), replace(ports(world, rows), ledger=chains)).records == 1
+    assert (rows.puts, chains.asked) == (0, [])
     was = memory.facts.pop(CONTACT)
     world.now += timedelta(seconds=10)
     assert rebuild(restoring(world), ports(world, rows)).added == 1
@@ -260,6 +262,29 @@ def test_a_correction_made_while_it_is_rebuilt_stands() -> None:
     correction: Action = lambda world: corrected(world, CONTACT, hour(9), hour(5))  # noqa: E731 -- a history of one
     rebuild(restoring(world), ports(world, Rows(memory, [correction], world)))
     assert memory.facts[CONTACT].of(LEFT) == {hour(1), hour(5)}
+
+
+def test_two_at_once() -> None:
+    """What the other one rebuilt meanwhile lacks nothing: it is neither written nor counted again."""
+    world = lived([lambda world: world.take(left(at=hour(1)), POLICY)])
+    memory_of(world).facts.clear()
+    rows = Rows(memory_of(world), [lambda world: rebuild(restoring(world), ports(world))], world)
+    done = rebuild(restoring(world), ports(world, rows))
+    assert (done.added, done.completed, rows.puts) == (0, 0, 1)
+
+
+def test_a_correction_of_a_correction() -> None:
+    """The backup of Facts is from between the two: the last word is the ledger's."""
+    world = lived([
+        lambda world: world.take(left(at=hour(1)), POLICY),
+        lambda world: corrected(world, CONTACT, hour(1), hour(2)),
+    ])  # fmt: skip
+    between = memory_of(world).facts[CONTACT]
+    assert between.of(LEFT) == {hour(2)}
+    corrected(world, CONTACT, hour(2), hour(1))
+    memory_of(world).facts[CONTACT] = between
+    rebuild(restoring(world), ports(world))
+    assert memory_of(world).facts[CONTACT].of(LEFT) == {hour(1)}
 
 
 def test_it_gives_up_on_facts_that_others_keep_changing() -> None:

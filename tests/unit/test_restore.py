@@ -19,7 +19,10 @@ from shared.policy import Mode, Policy
 from shared.record import HOLD_MARK, RecordRef
 from shared.replay import MOST_TIMERS, Pace, Ports, Replayed, Stopped, replay
 from shared.replay_ports import ProgressInMemory, TimersInMemory
-from shared.restore import Checked, Wrong, check
+from shared.restore import Pace as CheckPace
+from shared.restore import Ports as CheckPorts
+from shared.restore import check
+from shared.restore_faults import Checked, Wrong
 from shared.retention import Erase, decide
 from shared.sweep_state import PartProgress, Sweep
 from shared.tally import Count
@@ -92,8 +95,9 @@ def restored(world: World, backup: Items) -> World:
 def checked(world: World, table: str = "Shipments", policy: Policy = POLICY, **options: Any) -> Checked:
     """The check of a restored table; that it can only look, its ports see to."""
     scans, _ = only_scans(world.records, world.facts, options.pop("poisoned", ()))
-    ledger = ReadLedger(memory_of(world))
-    return check(table, policy, scans, ledger, lambda: world.now, **{"most": 10, **options})
+    ports = CheckPorts(scans, ReadLedger(memory_of(world)))
+    most = options.pop("most", 10)
+    return check(table, policy, ports, CheckPace(lambda: world.now, **options), most)
 
 
 def faults(world: World, table: str = "Shipments", policy: Policy = POLICY) -> list[tuple[str, str, str]]:
@@ -251,6 +255,27 @@ def test_fields_of_which_some_were_erased() -> None:
     assert checked(restored(world, backup)).passed
     backup[SHIPMENT] = shipment(shipped_at=None, contact_number=None)
     assert faults(restored(world, backup)) == [("erased_is_back", "delivery-contact", "no_anchor")]
+
+
+def test_what_was_found_absent_was_not_erased_by_lapse() -> None:
+    """Fields that were never there when they were due, and came later, are not back."""
+    world = with_records()
+    world.business.put(SHIPMENT, shipment(email=None, contact_number=None))
+    world.timers.put([timer(NOW - DAY)])
+    world.purge(POLICY).raise_failures()
+    entries = [entry for entry in world.business.entries() if entry["record"] == SHIPMENT.text]
+    assert [entry["outcome"] for entry in entries] == ["already_absent"]
+    assert checked(restored(world, {SHIPMENT: shipment(shipped_at=None)})).passed
+
+
+def test_holds_of_another_table() -> None:
+    """That one has a check of its own."""
+    world = with_records()
+    held(world, CONTACT, NOW + DAY)
+    del memory_of(world).items[CONTACT][HOLD_MARK[0]]
+    del memory_of(world).items[SHIPMENT]
+    assert checked(world).passed
+    assert faults(world, "Contacts") == [("hold_unmarked", "", "")]
 
 
 def test_what_only_facts_start_and_facts_do_not_know() -> None:
@@ -435,12 +460,47 @@ def test_the_limit_per_run_asks_the_operator() -> None:
     assert not [entry for entry in world.business.entries() if entry["outcome"] == "halted"]
 
 
+def test_whoever_agrees_agrees_to_all_that_are_due() -> None:
+    """They were told how many: the purge does not halt at the limit once more."""
+    world, asked = many(11), Asked(1, [])
+    assert replayed(world, policy=replace(POLICY, max_erasures_per_run=5), may_erase=asked).through
+    assert asked.questions == [(12, 0)]
+    assert checked(world).passed
+
+
 def test_up_to_the_limit_nobody_is_asked() -> None:
     """Also where it is done in pieces."""
     exact = replace(POLICY, max_erasures_per_run=12)
     assert replayed(many(11), policy=exact, most_timers=3).tally.counts[Count.ERASED] == 12
     without = replace(POLICY, max_erasures_per_run=None)
     assert replayed(many(11), policy=without, most_timers=3).tally.counts[Count.ERASED] == 12
+
+
+@dataclass
+class Impatient:
+    """A clock that is not to be asked for ever."""
+
+    world: World
+    left: int = 5_000
+
+    def __call__(self) -> datetime:
+        self.left -= 1
+        assert self.left
+        return self.world.now
+
+
+def test_timers_for_tomorrow_are_not_in_the_way() -> None:
+    """The sweep finds more than there may be in memory: they are dropped, for the live sweep to set."""
+    world = with_records()
+    tomorrow = {"S": to_wire_text(NOW - 89 * DAY)}
+    for number in range(20):
+        world.business.put(shipment_ref(f"S-{number}"), shipment(f"S-{number}", shipped_at=tomorrow))
+    again = restored(world, backup_of(world))
+    ports = Ports(again.records, again.facts, again.ledger, again.brake)
+    done = replay(
+        "Shipments", POLICY, ports, Pace(Impatient(again), again.slept.append, never, most_timers=3)
+    )
+    assert (done.through, done.tally.counts[Count.ERASED]) == (True, 1)
 
 
 def test_timers_in_memory_are_bounded() -> None:
@@ -510,6 +570,19 @@ def test_what_fails_is_told() -> None:
 
     done = replayed(replace(world, records=Failing(memory_of(world))))
     assert (done.failures, done.through) == (("Throttled",), False)
+
+
+def test_a_scan_that_fails_ends_it() -> None:
+    """What was found until then is purged; the rest is for the next time."""
+    world = restored(*_interrupted())
+
+    class Failing(MemoryTables):
+        def scan(self, *_: Any) -> Any:
+            raise CallFailedError("Scan", "Throttled")
+
+    ports = Ports(Failing(memory_of(world)), world.facts, world.ledger, world.brake)
+    done = replay("Shipments", POLICY, ports, Pace(Impatient(world), world.slept.append, never))
+    assert (set(done.failures), done.through) == ({"Throttled"}, False)
 
 
 def test_progress_of_a_replay_is_told() -> None:
@@ -613,7 +686,7 @@ def test_timers_in_memory_are_as_those_of_the_due_table() -> None:
     assert list(timers.ready(SHIPMENT.shard, NOW, ready[0].sort_key, 10)) == [timer(NOW)]
     assert list(timers.ready(SHIPMENT.shard, NOW, "", 1)) == [timer(LONG_AGO)]
     assert timers.missing([timer(NOW), timer(NOW, contact_ref())]) == [timer(NOW, contact_ref())]
-    timers.put([timer(NOW)])
+    timers.put([ready[1]])
     timers.remove(ready)
     assert list(timers.ready(SHIPMENT.shard, NOW, "", 10)) == [timer(NOW)]
     assert timers.lease(0, NOW, later)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from shared.failure import CallFailedError
-from shared.finding import HORIZON, RecordsPage
+from shared.finding import RecordsPage
 from shared.instants import SECOND
 from shared.policy import KeyTemplate, Mode, Policy, Rule
 from shared.purge_due import GRACE
@@ -100,7 +100,7 @@ def test_a_timer_that_stands_is_left_alone() -> None:
     assert world.business.minutes() == []
 
 
-@pytest.mark.parametrize(("ahead", "timers"), [(HORIZON, 1), (HORIZON + SECOND, 0)], ids=["last", "first"])
+@pytest.mark.parametrize(("ahead", "timers"), [(2 * DAY, 1), (2 * DAY + SECOND, 0)], ids=["last", "first"])
 def test_timers_are_set_until_the_next_sweep_and_a_day_more(ahead: timedelta, timers: int) -> None:
     """What comes due later is for the next sweep: the Due table holds what is near, not all."""
     world = with_shipments(shipment(**shipped_at(NOW + ahead - RETAIN)))
@@ -201,6 +201,22 @@ def phone_and_email() -> tuple[Rule, Rule]:
     )
 
 
+def test_of_one_rule_the_scan_saw_the_fields() -> None:
+    """Asking for each record would cost as much as reading all of them."""
+
+    class Sure(MemoryTables):
+        def scan(self, of: Any, segment: int, after: Any) -> RecordsPage:
+            return MemoryTables(self.memory).scan(of, segment, after)
+
+        def has_fields(self, record: RecordRef, paths: Any) -> bool:
+            raise AssertionError
+
+    world = with_shipments(shipment(), shipment(**shipped_at(NOW)), shipment(**HELD_LONG))
+    world.take(shipped("S-0"), POLICY)
+    world.records = Sure(memory_of(world))
+    assert swept(world) == {f"delivery-contact: {what}": 1 for what in ("overdue", "waiting", "held")}
+
+
 def test_of_several_rules_only_those_whose_fields_are_there_count() -> None:
     """The filter of one scan sees that there is some field; whose it is, is asked before a timer is set."""
     world = with_shipments(
@@ -258,12 +274,21 @@ def test_each_table_is_scanned_once_for_all_its_rules() -> None:
     assert {segment for _, segment, _ in scans} == {0, 1, 2, 3}
 
 
+KINDS = (
+    ("ORDER#1", "META"),
+    ("ORDER#1", "METADATA"),
+    ("ORDER#2", "LINE"),
+    ("CUSTOMER#1", "META"),
+    ("ORDER#", "META"),
+)
+
+
 def test_a_table_of_several_kinds_of_records() -> None:
     """Of a single-table design a rule takes only the records whose keys its events could make."""
     keys = {"pk": KeyTemplate("S", "ORDER#{shipment_id}"), "sk": KeyTemplate("S", "META")}
     rule = delivery_rule(table="Main", key=keys, match={})
     world = memory_world()
-    for pk, sk in (("ORDER#1", "META"), ("ORDER#1", "LINE"), ("CUSTOMER#1", "META"), ("ORDER#", "META")):
+    for pk, sk in KINDS:
         key = {"pk": {"S": pk}, "sk": {"S": sk}}
         world.business.put(RecordRef("Main", key), {**shipment(), **key})
     assert swept(world, policy(rule)) == {
@@ -323,7 +348,8 @@ def purge_behind(world: World) -> None:
     class Behind(MemoryTables):
         def scan(self, of: Any, segment: int, after: Any) -> RecordsPage:
             page = super().scan(of, segment, after)
-            world.purge(POLICY)
+            if page.items:
+                world.purge(POLICY)
             return page
 
     world.records = Behind(memory_of(world))

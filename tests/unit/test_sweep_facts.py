@@ -12,7 +12,7 @@ from shared.facts import FactKind, Facts, Hold, Request
 from shared.failure import CallFailedError
 from shared.finding import FactsPage
 from shared.instants import LAST, SECOND
-from shared.policy import Mode, Policy
+from shared.policy import KeyTemplate, Mode, Policy
 from shared.record import RecordRef
 from shared.sweep_pages import EXPIRES_SOON
 from shared.tally import Count
@@ -31,6 +31,7 @@ from tests.builders import (
     returned,
     shipment,
     shipment_ref,
+    to_wire_text,
 )
 from tests.memory import MemoryFacts, MemoryTables
 from tests.worlds import MemoryBusiness, World, memory_world
@@ -209,6 +210,17 @@ def test_a_request_whose_instant_cannot_be_read_is_looked_at_now() -> None:
     assert [each.at for each in world.standing()] == [NOW]
 
 
+def test_a_request_names_its_record_by_the_key_itself() -> None:
+    """Also one whose key no event could make: of all kinds of records in a table some may be asked for."""
+    (rule,) = (rule for rule in POLICY.rules if rule.id == "delivery-erasure")
+    keys = {"shipment_id": KeyTemplate("S", "ORDER#{shipment_id}")}
+    world = memory_world()
+    world.business.put(SHIPMENT, shipment())
+    tell(world, SHIPMENT, instants={FactKind.REQUESTED: frozenset({LONG_AGO})}, requests=request())
+    swept(world, policy(replace(rule, key=keys)))
+    assert len(world.standing()) == 1
+
+
 def test_a_held_request_waits_for_the_holds_end() -> None:
     """There is nothing to say until then."""
     world = memory_world()
@@ -272,6 +284,15 @@ def test_a_mark_of_a_case_that_was_closed_is_told_of() -> None:
     stale = dict(world.business.get(SHIPMENT) or {})
     world.take(closed(closed_at=NOW), POLICY)
     world.business.put(SHIPMENT, stale)
+    assert news(world) == OUTDATED
+
+
+def test_a_lapsed_mark_that_facts_know_of_is_told_of_once() -> None:
+    """Both scans see the record; only one of them speaks."""
+    world = memory_world()
+    world.business.put(SHIPMENT, shipment(shipped_at={"S": to_wire_text(NOW)}))
+    world.take(opened(until=NOW + DAY), POLICY)
+    world.now += 2 * DAY
     assert news(world) == OUTDATED
 
 

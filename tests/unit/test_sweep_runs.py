@@ -27,7 +27,7 @@ from tests.builders import (
     shipment,
     shipment_ref,
 )
-from tests.memory import Memory, MemoryProgress, MemoryTables, MemoryTimers
+from tests.memory import Memory, MemoryFacts, MemoryProgress, MemoryTables, MemoryTimers
 from tests.worlds import MemoryBusiness, World, memory_world
 
 POLICY = policy()
@@ -131,6 +131,24 @@ def test_a_page_whose_cursor_was_lost_is_worked_again() -> None:
     assert world.standing() == undisturbed.standing()
 
 
+def test_a_last_page_whose_end_was_not_kept() -> None:
+    """The sweep is through when its cursors say so, and not when a run believes it."""
+
+    class Fails(MemoryProgress):
+        def write_part(self, sweep: Sweep, part: str, progress: PartProgress) -> None:
+            if progress.done:
+                raise CallFailedError("PutItem", "Throttled")
+            super().write_part(sweep, part, progress)
+
+    world = with_records()
+    world.progress, sound = Fails(memory_of(world)), world.progress
+    report = world.sweep(POLICY)
+    assert report.failures == ("Throttled",) * 2 * SEGMENTS
+    assert finished(report) is None
+    world.progress = sound
+    assert finished(swept(world, by_hand=False)) == NOW
+
+
 def test_the_cursor_comes_after_the_timers() -> None:
     """Or a page would be lost whose timers could not be set."""
 
@@ -205,6 +223,32 @@ def test_a_slow_sweep_is_not_begun_anew() -> None:
     world.time_left = pages(100)
     report = swept(world, by_hand=False)
     assert (began(report), finished(report)) == (NOW, NOW + 3 * EVERY)
+
+
+def test_a_part_that_fails_does_not_stop_a_slow_sweep() -> None:
+    """As long as any part goes further, there is nothing to be gained by beginning anew."""
+    world = with_records()
+
+    class Fails(MemoryTables):
+        def scan(self, of: Any, segment: int, after: Any) -> Any:
+            raise CallFailedError("Scan", "Throttled")
+
+    world.records, records = Fails(memory_of(world)), world.records
+    world.now += EVERY
+    assert world.sweep(POLICY, by_hand=False).failures == ("Throttled",) * SEGMENTS
+    world.now += EVERY
+    world.records, memory_of(world).parts = records, {}
+    world.facts, facts = FailingFacts(memory_of(world)), world.facts
+    assert world.sweep(POLICY, by_hand=False).failures == ("Throttled",) * SEGMENTS
+    world.facts = facts
+    assert began(swept(world, by_hand=False)) == NOW + EVERY
+
+
+class FailingFacts(MemoryFacts):
+    """Facts that cannot be scanned."""
+
+    def scan(self, segment: int, after: Any) -> Any:
+        raise CallFailedError("Scan", "Throttled")
 
 
 def test_sweeps_begin_daily() -> None:
@@ -446,8 +490,9 @@ def test_the_end_is_projected_by_what_is_through() -> None:
     world = with_records()
     world.time_left = pages(0)
     assert swept(world, by_hand=False).gap == timedelta(0)
-    world.time_left = pages(5)
     world.now += timedelta(hours=1)
+    assert swept(world, by_hand=False).gap == timedelta(hours=1)
+    world.time_left = pages(5)
     report = swept(world, by_hand=False)
     scanned = sum(part.scanned for name, (_, part) in memory_of(world).parts.items() if name.startswith("S"))
     assert 0 < scanned < RECORDS
