@@ -26,7 +26,10 @@ _NAMES = {
 }
 _MENDED = (Wrong.OVERDUE, Wrong.DUE, Wrong.UNMARKED, Wrong.OUTDATED)
 _REPLAY = "Run `lapse restore replay`: it erases what is due, and puts the marks right."
-_UNREADABLE = "Mend the facts that cannot be read, or remove their rows and run `lapse restore facts`."
+_UNREADABLE = (
+    "Mend the rows of Facts that cannot be read, or remove them and run `lapse restore facts`; "
+    "whether it is the evidence, `lapse ledger verify` says."
+)
 _REMEDIES = {
     Why.NO_ANCHOR: "no anchor: give it the one that the business system knows (`{anchor}`), then replay.",
     Why.IMPLAUSIBLE: "implausible: put the record's anchor (`{anchor}`) right, then replay.",

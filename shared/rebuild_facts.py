@@ -122,8 +122,11 @@ def _add_missing(told: Mapping[RecordRef, Facts], ports: Ports, now: datetime, d
         anew = replace(from_ledger, version=Facts.begun(now).version)
         if known is None and ports.facts.put(record, None, anew):
             done.added += 1
-        elif _complete(record, ports, now):
-            done.completed += 1
+            continue
+        try:
+            done.completed += _complete(record, ports, now)
+        except ValueError:  # a batch was damaged: the verifier says which
+            done.unreadable += 1
 
 
 def _complete(record: RecordRef, ports: Ports, now: datetime) -> bool:

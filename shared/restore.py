@@ -125,7 +125,11 @@ class _Checking:
         undecided = [
             each for each in found if isinstance(each.decision, Drop) and each.decision.why in UNDECIDED
         ]
-        entries = self.ports.ledger.entries_of(record) if undecided else []
+        try:
+            entries = self.ports.ledger.entries_of(record) if undecided else []
+        except ValueError:  # a batch was damaged: the verifier says which
+            yield Fault(Wrong.UNREADABLE, record.text)
+            return
         for each in found:
             match each.decision:
                 case Erase(due) if self._has(record, each.rule.erase):

@@ -17,7 +17,7 @@ class Wrong(StrEnum):
     OUTDATED = "mark_outdated"
     """The record is marked as held, and by what Facts know it is not: its cases were closed since."""
     UNREADABLE = "unreadable"
-    """Facts about a record, or the record, cannot be read: whether it is due or held is not known."""
+    """Facts or evidence about a record, or the record, cannot be read: what it should be is not known."""
 
 
 @dataclass(frozen=True, order=True)

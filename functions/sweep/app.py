@@ -56,6 +56,8 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, object]:
             "finished": report.sweep.finished is not None,
             "counts": counts_as_json(report.sweep.counts),
         }
+    else:
+        metrics.add_metric("SweepsBusy", MetricUnit.Count, 1)
     if report.tally.counts[Count.SWEEPS] and report.sweep:
         publish_by_rule(metrics, report.sweep.counts)
     logger.info("swept", extra=summary)

@@ -12,6 +12,7 @@ from shared.facts import Closing, FactKind, Facts, Hold
 from shared.facts_rebuilding import FactsToRebuildTable
 from shared.failure import CallFailedError
 from shared.hold_records import place_hold, release_hold
+from shared.ledger_index import partition
 from shared.record import RecordRef
 from tests.builders import (
     NOW,
@@ -251,6 +252,27 @@ def test_facts_of_an_older_backup_are_completed(world: World) -> None:
     assert (told.instants, told.version) == (after.instants, before.version + 1)
     with only_reading(world):
         assert typed(world, "restore", "facts", "--json").json["completed"] == 0
+
+
+def test_a_ledger_that_cannot_be_read_whole(world: World) -> None:
+    """The command says so, and ends with 1: what stood there is not in Facts. The rest is."""
+    business = business_of(world)
+    world.tell(contact_ref(), FactKind.LEFT, NOW)
+    world.tell(contact_ref(), FactKind.LEFT, NOW - DAY)
+    key = {"shard": {"S": partition(contact_ref().shard)}, "seq": {"N": "1"}}
+    business.dynamodb.update_item(
+        TableName=business.ledger_table,
+        Key=key,
+        UpdateExpression="SET body = :body",
+        ExpressionAttributeValues={":body": {"S": "{"}},
+    )
+    business.dynamodb.delete_item(TableName=business.facts_table, Key={"record": {"S": contact_ref().text}})
+    rebuilt = typed(world, "restore", "facts")
+    assert rebuilt.code == 1
+    assert "1 parts of the ledger cannot be read: see `lapse ledger verify`." in rebuilt.out
+    told = world.told(contact_ref())
+    assert told is not None
+    assert told.of(FactKind.LEFT) == {NOW - DAY}
 
 
 def test_rows_of_facts_are_put_only_as_they_were_seen(world: World) -> None:

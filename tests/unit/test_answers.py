@@ -282,6 +282,31 @@ def test_a_part_that_was_erased_is_no_completion() -> None:
     assert answers(world) == [("ErasureRefused", "no_match")]
 
 
+@pytest.mark.parametrize(
+    ("left", "answered"),
+    [
+        pytest.param(PROOF, [("ErasureCompleted", "erased")], id="others removed the rest"),
+        pytest.param(
+            shipment(email=None, legal_hold={"M": {"until": {"S": to_wire_text(NOW + DAY)}}}), [], id="held"
+        ),
+    ],
+)
+def test_what_comes_between_two_paths(left: dict[str, Any], answered: list[tuple[str, str]]) -> None:
+    """What Lapse removed it says was erased, and not before nothing is left; a hold postpones the answer."""
+    world = asked_for()
+
+    @dataclass
+    class Halfway(MemoryTables):
+        def erase(self, rule: Rule, record: RecordRef, view: View) -> Collection[Path]:
+            world.business.put(record, left)
+            return [("email",)]
+
+    replace(world, records=Halfway(memory_of(world))).purge(POLICY).raise_failures()
+    assert answers(world) == answered
+    assert len(world.standing()) == (not answered)
+    assert "erased" in [outcome for _, outcome, _ in world.outcomes()]
+
+
 def test_a_paused_lapse_answers_nothing() -> None:
     """What is not done is not said; it is shown as open until it is."""
     world = asked_for()

@@ -182,6 +182,18 @@ def test_what_was_never_told_cannot_be_corrected(kind: FactKind, was: datetime) 
     assert world.told(contact_ref("C-unknown")) is None
 
 
+@pytest.mark.parametrize("first", [NOW - DAY, None], ids=["replaced", "withdrawn"])
+def test_what_was_taken_back_cannot_be_corrected_to_something_else(first: datetime | None) -> None:
+    """It would leave two instants behind: whoever errs again corrects the one that stands."""
+    world = with_left()
+    world.correct(contact_ref(), correction(LONG_AGO, first), POLICY)
+    told, evidence = world.told(contact_ref()), world.business.entries()
+    with pytest.raises(RefusedError) as refused:
+        world.correct(contact_ref(), correction(LONG_AGO, NOW - 2 * DAY), POLICY)
+    assert str(refused.value) == "was: was taken back before: correct the instant that stands"
+    assert (world.told(contact_ref()), world.business.entries()) == (told, evidence)
+
+
 def test_a_held_contact_is_timed_at_the_holds_end() -> None:
     """A correction makes nothing early that is held."""
     world = with_left(NOW - DAY)

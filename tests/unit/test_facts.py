@@ -329,6 +329,15 @@ def test_a_correction_can_be_taken_back() -> None:
     assert facts.corrected(LEFT, day(3), day(1)).of(LEFT) == {day(1)}
 
 
+def test_a_correction_that_is_known_changes_nothing() -> None:
+    """Made again, it gives the very same facts, version included."""
+    facts = told([(LEFT, day(1))]).corrected(LEFT, day(1), day(3))
+    assert facts.version == 2
+    assert facts.corrected(LEFT, day(1), day(3)) is facts
+    gone = facts.corrected(LEFT, day(3), None)
+    assert gone.corrected(LEFT, day(3), None) is gone
+
+
 def test_a_withdrawn_instant_that_is_told_every_night_raises_no_version_twice() -> None:
     """It is noted once, and changes nothing any more: an erase under way is not disturbed for ever."""
     facts = told([(LEFT, day(1))]).corrected(LEFT, day(1), None).told(LEFT, day(1))

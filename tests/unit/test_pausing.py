@@ -228,6 +228,18 @@ def test_what_fails_again_and_again_is_overdue_too() -> None:
     assert all(timer.at <= NOW + PUT_OFF_AT_MOST for timer in world.standing())
 
 
+def test_the_age_is_that_of_the_oldest() -> None:
+    """Of one shard and of all, whatever the order of their timers."""
+    first, second, third = one_shard(3)
+    world = memory_world()
+    for days, name in ((3, first), (9, second), (1, third), (5, "S-0")):
+        at = NOW - (90 + days) * DAY
+        world.business.put(shipment_ref(name), shipment(name, shipped_at={"S": to_wire_text(at)}))
+        world.take(shipped(name, at), POLICY)
+    world.pause(NOW + DAY, POLICY)
+    assert world.purge(POLICY).oldest_overdue == 9 * DAY
+
+
 def test_more_overdue_than_one_page() -> None:
     """All are counted, however many are left."""
     world = with_due(*one_shard(2 * BATCH + 5))

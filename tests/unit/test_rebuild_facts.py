@@ -331,6 +331,21 @@ def _broken(batches: list[Batch], shard: int) -> list[Batch]:
     return [Batch(**{**batches[0], "body": "{"}), *batches] if shard == CONTACT.shard else []
 
 
+def test_a_row_whose_evidence_is_damaged_is_left_alone() -> None:
+    """Half of it might bring back what was corrected in the other half. It is counted."""
+    world = lived([lambda world: world.take(left(at=hour(1)), POLICY)])
+    present = replace(memory_of(world).facts[CONTACT], instants={})
+    memory_of(world).facts[CONTACT] = present
+
+    class Damaged(Chains):
+        def entries_of(self, record: RecordRef) -> Sequence[Kept]:
+            raise ValueError
+
+    done = rebuild(restoring(world), replace(ports(world), ledger=Damaged(memory_of(world))))
+    assert (done.completed, done.unreadable) == (0, 1)
+    assert memory_of(world).facts == {CONTACT: present}
+
+
 def test_what_only_the_row_knows_stays() -> None:
     """Nothing is taken back: a hold, a request or an instant without evidence stands beside the rebuilt."""
     hold = Hold("fraud", "CASE-9", "staff-1", hour(1), None, closed_at=hour(2), closed_by="staff-2")

@@ -5,16 +5,20 @@ from contextlib import suppress
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lapse.aws_stores import AwsStores
+from lapse.trouble import TroubleError
 from shared.facts import Closing, FactKind, Hold
 from shared.failure import CallFailedError
 from shared.finding import SEGMENTS, view_of
 from shared.hold_records import place_hold, release_hold
+from shared.ledger_batch import Kept
 from shared.policy import Mode, Policy
 from shared.record import HOLD_MARK, RecordRef
 from shared.replay import MOST_TIMERS, Pace, Ports, Replayed, Stopped, replay
@@ -22,7 +26,7 @@ from shared.replay_ports import ProgressInMemory, TimersInMemory
 from shared.restore import Pace as CheckPace
 from shared.restore import Ports as CheckPorts
 from shared.restore import check
-from shared.restore_faults import Checked, Wrong
+from shared.restore_faults import Checked, Fault, Wrong
 from shared.retention import Erase, decide
 from shared.sweep_state import PartProgress, Sweep
 from shared.tally import Count
@@ -314,6 +318,21 @@ def test_facts_that_cannot_be_read() -> None:
     assert not result.passed
 
 
+def test_evidence_that_cannot_be_read() -> None:
+    """Whether the fields were erased is not known: the check does not pass."""
+    world = with_records()
+    world.business.put(SHIPMENT, shipment(shipped_at=None))
+
+    class Damaged(ReadLedger):
+        def entries_of(self, record: RecordRef) -> list[Kept]:
+            raise ValueError
+
+    scans, _ = only_scans(world.records, world.facts)
+    ports = CheckPorts(scans, Damaged(memory_of(world)))
+    found = check("Shipments", POLICY, ports, CheckPace(lambda: world.now), 10)
+    assert found.faults == [Fault(Wrong.UNREADABLE, SHIPMENT.text)]
+
+
 def test_counts_are_whole_and_names_are_few() -> None:
     """All are counted; of each kind the first are named."""
     world = with_records()
@@ -466,6 +485,14 @@ def test_whoever_agrees_agrees_to_all_that_are_due() -> None:
     assert replayed(world, policy=replace(POLICY, max_erasures_per_run=5), may_erase=asked).through
     assert asked.questions == [(12, 0)]
     assert checked(world).passed
+
+
+def test_whoever_agrees_is_asked_again_after_as_many() -> None:
+    """Not with each piece."""
+    asked = Asked(100, [])
+    few = replace(POLICY, max_erasures_per_run=10)
+    assert replayed(many(40), policy=few, may_erase=asked, most_timers=2).through
+    assert 3 <= len(asked.questions) <= 5
 
 
 def test_up_to_the_limit_nobody_is_asked() -> None:
@@ -667,7 +694,14 @@ def _as_it_should_be(world: World, record: RecordRef, item: dict[str, Any]) -> d
     return {name: value for name, value in mine.items() if name not in gone}
 
 
-# What a replay has of its own
+# What stands in for the deployed tables
+
+
+def test_a_table_that_is_still_being_restored() -> None:
+    """It is there before its items are: what is not looked at is not found."""
+    client: Any = SimpleNamespace(describe_table=lambda **_: {"Table": {"TableStatus": "CREATING"}})
+    with pytest.raises(TroubleError, match="not ready yet"):
+        AwsStores(client, {}, "facts", "ledger").restored("Shipments", "restored", POLICY)
 
 
 def timer(at: datetime, record: RecordRef = SHIPMENT) -> Timer:
