@@ -4,13 +4,13 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from shared.evidence import Outcome
+from shared.facts import COMPLETED
 from shared.outgoing import EventBus, erasure_completed, erasure_refused, plain_key
 from shared.record import RecordRef
 from shared.telling import FactsToChange, Telling, tell
 
 TIME_TO_ANSWER = timedelta(days=30)
 """A request is to be answered within one month (GDPR, article 12.3); counted as 30 days, never too long."""
-COMPLETED = {Outcome.ERASED, Outcome.ALREADY_ABSENT}
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from shared.dynamodb import batch_get
 from shared.facts_table import unchanged_facts
 from shared.failure import CallFailedError
 from shared.look import Item
-from shared.policy import Rule
+from shared.policy import Guard, Rule
 from shared.record import Path, RecordRef, View
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ class BusinessTables:
             "TableName": self.real_name(record.table),
             **guarded_removal(rule, record, view, paths),
         }
-        if view.facts is None:
+        if view.facts is None and rule.guard is Guard.RECORD:
             return self._update(update)
         unchanged: Any = unchanged_facts(self._facts_table, record, view.facts)
         attempts = tries("TransactWriteItems")

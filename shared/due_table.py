@@ -38,6 +38,7 @@ class DueTable:
         self._client = client
         self._table = table
         self._holder = uuid4().hex
+        self._unreadable: dict[int, int] = {}
 
     def put(self, timers: Collection[Timer]) -> None:
         """As `TimersToPut.put`; equal timers are written once."""
@@ -62,7 +63,26 @@ class DueTable:
         return [timer for timer in timers if timer.sort_key not in standing]
 
     def ready(self, shard: int, until: datetime, after: str, limit: int) -> Sequence[Timer]:
-        """As `TimersToWork.ready`: consistent."""
+        """As `TimersToWork.ready`: consistent. Rows that cannot be read are passed over, and remembered."""
+        timers: list[Timer] = []
+        self._unreadable[shard] = 0
+        while (missing := limit - len(timers)) > 0:
+            rows = self._rows(shard, until, after, missing)
+            for row in rows:
+                try:
+                    timers.append(_timer(row))
+                except (ValueError, KeyError):
+                    self._unreadable[shard] += 1
+            if len(rows) < missing:
+                break
+            after = rows[-1]["sk"]["S"]
+        return timers
+
+    def unreadable(self, shard: int) -> int:
+        """As `TimersToWork.unreadable`."""
+        return self._unreadable.get(shard, 0)
+
+    def _rows(self, shard: int, until: datetime, after: str, limit: int) -> Sequence[Mapping[str, Any]]:
         with failures_of("Query"):
             answer = self._client.query(
                 TableName=self._table,
@@ -77,7 +97,7 @@ class DueTable:
                 ConsistentRead=True,
                 Limit=limit,
             )
-        return [_timer(row) for row in answer["Items"]]
+        return answer["Items"]
 
     def remove(self, timers: Collection[Timer]) -> None:
         """As `TimersToWork.remove`: by the stamp that each writing leaves.

@@ -29,6 +29,10 @@ MOST_INSTANTS = 50
 """How many instants of one kind a record keeps."""
 MOST_CASES = 50
 """How many cases a record keeps, but for those that hold it."""
+MOST_REQUESTS = 50
+"""How many requests a record keeps, but for those that wait for their answer."""
+COMPLETED = {"erased", "already_absent"}
+"""The answers to a request that say that it was carried out."""
 
 
 @dataclass(frozen=True)
@@ -74,6 +78,11 @@ class Request:
     answered_at: datetime | None = None
     answer: str = ""
     """`erased`, `already_absent`, or the reason of a refusal."""
+
+    @property
+    def is_refused(self) -> bool:
+        """Whether whoever asked was told that nothing is erased: then nothing may be erased for it later."""
+        return self.answered_at is not None and self.answer not in COMPLETED
 
 
 @dataclass(frozen=True)
@@ -148,21 +157,33 @@ class Facts:
         return self._with_case(replace(known, closed_at=closing.closed_at, closed_by=closing.closed_by))
 
     def requested(self, request: Request) -> "Facts":
-        """These facts and a request; the very same if its id is known."""
-        if request.request_id in self.requests:
+        """These facts and a request; the very same if its id is known, unless that was refused."""
+        known = self.requests.get(request.request_id)
+        if known is not None and not known.is_refused:
             return self
         told = self.told(FactKind.REQUESTED, request.requested_at)
         requests = {**self.requests, request.request_id: request}
+        answered = [each for each in requests.values() if each.answered_at is not None]
+        if len(requests) > MOST_REQUESTS and answered:
+            del requests[min(answered, key=lambda each: each.answered_at or LAST).request_id]
         return replace(told, version=self.version + 1, requests=requests)
 
     def answered(self, request_ids: Iterable[str], at: datetime, answer: str) -> "Facts":
-        """These facts with open requests answered."""
+        """These facts with open requests answered. A refused one does not start the clock any more."""
         answers = {
             each: replace(self.requests[each], answered_at=at, answer=answer)
             for each in request_ids
             if each in self.requests and self.requests[each].answered_at is None
         }
-        return replace(self._raised(), requests={**self.requests, **answers}) if answers else self
+        if not answers:
+            return self
+        requests = {**self.requests, **answers}
+        standing = {each.requested_at for each in requests.values() if not each.is_refused}
+        spent = {each.requested_at for each in answers.values() if each.is_refused} - standing
+        asked = self.instants.get(FactKind.REQUESTED, frozenset()) - spent
+        return replace(
+            self._raised(), requests=requests, instants={**self.instants, FactKind.REQUESTED: asked}
+        )
 
     def last_instant(self) -> datetime:
         """The last instant that any of this is about: what these facts may be needed for begins there."""

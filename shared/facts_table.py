@@ -118,12 +118,14 @@ class FactsWithEvidence(FactsTable):
             yield {kind: {"TableName": self._tables[record.table], **request}}
 
 
-def unchanged_facts(table: str, record: RecordRef, facts: Facts) -> dict[str, Any]:
+def unchanged_facts(table: str, record: RecordRef, facts: Facts | None) -> dict[str, Any]:
     """The condition, for a transaction, that nothing was told about the record since."""
-    return {
+    row = {
         "TableName": table,
         "Key": {"record": {"S": record.text}},
-        "ConditionExpression": "#version = :version",
         "ExpressionAttributeNames": {"#version": "version"},
-        "ExpressionAttributeValues": {":version": {"N": str(facts.version)}},
     }
+    if facts is None:
+        return {**row, "ConditionExpression": "attribute_not_exists(#version)"}
+    version = {":version": {"N": str(facts.version)}}
+    return {**row, "ConditionExpression": "#version = :version", "ExpressionAttributeValues": version}

@@ -16,6 +16,8 @@ from shared.ledger_index import LedgerReader, index_rows, partition, rows_as_kep
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
+_LOST_RACE = {"ConditionalCheckFailedException", "TransactionConflictException"}
+"""Another writer has the number, or was just about to take it in a transaction of its own."""
 _TRIES = 10
 _FIRST_PAUSE = 0.02
 _LONGEST_PAUSE = 0.5
@@ -82,22 +84,26 @@ class LedgerTable(LedgerReader):
             # The index first: a batch that is missing from it would be missed; a row too many does no harm.
             batch_put(self._client, self._table, index_rows(int(batch["seq"]), lines))
             kept = self._put(shard, batch)
+            if kept is None:
+                continue
             if kept["hash"] == batch["hash"]:
                 self._ends[shard] = _end_of(batch)
                 return
             # Another's batch has the number; the rows just written may have replaced those of that batch.
             batch_put(self._client, self._table, rows_as_kept(kept, lines))
 
-    def _put(self, shard: int, batch: Batch) -> Batch:
-        """Put a batch; returns the one that has its number then: it may be this very one, its answer lost."""
+    def _put(self, shard: int, batch: Batch) -> Batch | None:
+        """Put a batch; returns the one that has its number then: it may be this very one, its answer lost.
+
+        None if nobody has it yet: a transaction that was under way had its hand on it.
+        """
         try:
             with failures_of("PutItem"):
                 self._client.put_item(**self._put_of(batch))
         except CallFailedError as error:
             self.forget(shard)
             kept = self._batch(batch["shard"], int(batch["seq"]))
-            refused = error.code == "ConditionalCheckFailedException"
-            if kept is None or not (refused or kept["hash"] == batch["hash"]):
+            if error.code not in _LOST_RACE and (kept is None or kept["hash"] != batch["hash"]):
                 raise
             return kept
         return batch

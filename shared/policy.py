@@ -48,6 +48,15 @@ class Counting(StrEnum):
     CALENDAR_DAYS = "calendar-days"
 
 
+class Guard(StrEnum):
+    """What an erase of a record that nothing was told about depends on, besides the record itself."""
+
+    RECORD = "record"
+    """Nothing: a plain update."""
+    FACTS = "facts"
+    """That still nothing was told: a transaction, for twice the price."""
+
+
 class Mode(StrEnum):
     """Whether a rule erases, or only reports what it would erase."""
 
@@ -135,6 +144,7 @@ class Rule:
     erase: tuple[Path, ...]
     keep: tuple[Path, ...]
     mode: Mode
+    guard: Guard
     not_before: datetime
 
     @property

@@ -76,6 +76,7 @@ def _rule(written: RuleText | RequestText, policy: PolicyText) -> Rule:
         erase=tuple(written.erase),
         keep=tuple(written.keep),
         mode=written.mode,
+        guard=written.guard,
         not_before=datetime.combine(policy.not_before, time.min, UTC),
     )
 

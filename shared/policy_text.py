@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Discriminator, Field, PositiveInt, T
 
 from shared.facts import CANCELS, FactKind
 from shared.instants import DAY, AnchorFormat
-from shared.policy import Counting, Merge, Mode, Trigger
+from shared.policy import Counting, Guard, Merge, Mode, Trigger
 from shared.policy_fields import E_MAIL_WORD, FieldPath, HoldReason, Match, Name, Period, Template, Zone
 
 _FACTS = {Trigger.SHIPMENT: FactKind.SHIPPED, Trigger.LEAVER: FactKind.LEFT}
@@ -67,6 +67,11 @@ class _PromiseText(_Strict):
         description="What no rule of this kind in this table may erase.",
     )
     mode: Mode = Field(description="Whether it erases, or only reports what it would erase.")
+    guard: Guard = Field(
+        default=Guard.RECORD,
+        description="`facts` where the business system writes whole items: no erase over a hold, for twice "
+        "the price.",
+    )
     basis: str | None = Field(default=None, description="Why what is kept is kept.")
     review_after: date | None = Field(
         default=None, strict=True, description="Until when what is kept is kept without a review."

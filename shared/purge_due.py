@@ -1,6 +1,6 @@
 """Use case: work through the timers that are due. Erase, then evidence, then the timer goes."""
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import groupby
@@ -28,9 +28,13 @@ GRACE = timedelta(minutes=15)
 """A field that is still there so long after it was due is overdue."""
 TIME_TO_STOP = timedelta(seconds=60)
 """Before the function's time is up: enough for a slow settling, and for the batch's evidence."""
-POISON = {"ValidationException"}
+POISON = {"ValidationException", "ParamValidationError"}
 """What a look says of a key that the table cannot read: the others that were asked for with it are sound."""
+FRESH = timedelta(seconds=2)
+"""How long a look is acted upon: a hold whose mark a business system wipes meanwhile would not be noticed."""
 LEASE = timedelta(seconds=60)
+FAILED_ANSWERS = 3
+"""After so many, the rest of a batch's answers waits for the next run."""
 WAITS_FOR_BUSY_SHARDS = 4
 WAIT_FOR_BUSY_SHARDS = timedelta(seconds=5)
 
@@ -39,7 +43,13 @@ class TimersToWork(TimersToPut, Protocol):
     """The Due table, for the purge."""
 
     def ready(self, shard: int, until: datetime, after: str, limit: int) -> Sequence[Timer]:
-        """The shard's timers up to and including this instant, in order, from behind a sort key on."""
+        """The shard's timers up to and including this instant, in order, from behind a sort key on.
+
+        Fewer than the limit only if there are no more.
+        """
+
+    def unreadable(self, shard: int) -> int:
+        """How many rows of the shard `ready` last met that it could not understand."""
 
     def remove(self, timers: Collection[Timer]) -> None:
         """Remove timers, but for those that were written again since they were read."""
@@ -177,13 +187,17 @@ class _Run:
             if not self._ready(shard, after="", limit=1):
                 report.finished = True
             elif self._lease(shard):
-                self.ports.ledger.open(shard)
-                self._work_batches(report)
-                self.ports.timers.release(shard)
+                try:
+                    self.ports.ledger.open(shard)
+                    self._work_batches(report)
+                finally:
+                    self.ports.timers.release(shard)
             else:
                 report.busy = True
             if not report.busy:
                 self._measure(report)
+            if self.ports.timers.unreadable(shard):
+                report.failures.append("UnreadableTimer")
         except Exception as error:  # noqa: BLE001 -- one shard must not stop the others; it is raised in the end
             report.failures.append(code_of(error))
         return report
@@ -213,11 +227,13 @@ class _Run:
 
     def _settle(self, timers: Sequence[Timer], tally: Tally) -> list[Settled]:
         """Settle timers until the time is up; those left over stand as they are."""
-        views = self._look(timers)
+        views, looked_at = self._look(timers), self.pace.clock()
         settled: list[Settled] = []
-        for timer in timers:
+        for position, timer in enumerate(timers):
             if self._time_is_up() or self.settling.allowance.spent:
                 break
+            if self.pace.clock() - looked_at > FRESH:
+                views, looked_at = self._look(timers[position:]), self.pace.clock()
             settled.append(self._settle_one(timer, views, tally))
         return settled
 
@@ -236,7 +252,11 @@ class _Run:
         if entries:
             self.ports.ledger.append(report.shard, entries)
         moving = [each for each in settled if not each.stands]
-        moving = [self._answered(each, report.tally) for each in moving]
+        self._move(report, [each for each in moving if each.answer is None])
+        self._move(report, list(self._answered([each for each in moving if each.answer], report.tally)))
+
+    def _move(self, report: ShardReport, moving: Sequence[Settled]) -> None:
+        """Later timers first, then the old ones go, then the wake-ups."""
         later = [each.later for each in moving if each.later]
         if later:
             self.ports.timers.put(later)
@@ -248,20 +268,34 @@ class _Run:
             if self._time_is_up() or not self._ensure_wake_up(timer, report.tally):
                 return
 
-    def _answered(self, settled: Settled, tally: Tally) -> Settled:
-        """Answer who asked for it, once there is evidence; if that fails, the timer comes again for it."""
-        answer, record = settled.answer, settled.timer.record
+    def _answered(self, asked: Sequence[Settled], tally: Tally) -> Iterator[Settled]:
+        """Answer who asked, once there is evidence; where that fails, the timer comes again for it.
+
+        One answer that fails must not stop the others, but a bus that hangs must not use up all the time.
+        """
+        failures: list[str] = []
+        for each in asked:
+            given_up = len(failures) >= FAILED_ANSWERS or self._time_is_up()
+            failure = "NotAnswered" if given_up else self._answer(each, tally)
+            if failure:
+                failures.append(failure)
+                yield replace(each, later=each.timer.backed_off(self.pace.clock()), failure=failure)
+            else:
+                yield each
+
+    def _answer(self, settled: Settled, tally: Tally) -> str:
+        """Answer one; the failure's code, if it could not be done."""
+        answer = settled.answer
         if answer is None:
-            return settled
+            return ""
         try:
             answered = self.ports.answering.answer(
-                record, answer.outcome, answer.reason, self.settling.telling
+                settled.timer.record, answer.outcome, answer.reason, self.settling.telling
             )
-        except Exception as error:  # noqa: BLE001 -- one answer must not stop the others; it is raised in the end
-            later = settled.timer.backed_off(self.pace.clock())
-            return replace(settled, later=later, failure=code_of(error))
+        except Exception as error:  # noqa: BLE001 -- as above; it is raised in the end
+            return code_of(error)
         tally.add(Count.ANSWERS, answered)
-        return settled
+        return ""
 
     def _ensure_wake_up(self, timer: Timer, tally: Tally) -> bool:
         """Have the purge woken for a later timer; one that failed may wait for the recurring purge."""

@@ -51,6 +51,10 @@ class TimersInMemory:
             keys = sorted(key for key in timers if after < key < last)
             return [timers[key] for key in keys[:limit]]
 
+    def unreadable(self, shard: int) -> int:  # noqa: ARG002 -- nothing is written and read again here
+        """As `TimersToWork.unreadable`: none."""
+        return 0
+
     def remove(self, timers: Collection[Timer]) -> None:
         """As `TimersToWork.remove`."""
         with self._lock:

@@ -128,7 +128,10 @@ def rule_removed(timer: Timer, settling: Settling, tally: Tally) -> Settled:
         tally.add(Count.WAITING)
         return Settled(timer, later=timer.backed_off(settling.clock()))
     tally.drop(Why.RULE_REMOVED)
-    return Settled(timer, (settling.evidence(timer, Outcome.DROPPED, reason=Why.RULE_REMOVED.value),))
+    dropped = settling.evidence(timer, Outcome.DROPPED, reason=Why.RULE_REMOVED.value)
+    # Whoever asked for an erasure that no rule carries out any more is told so.
+    unserved = settling.policy.request_rule(timer.record.table) is None
+    return Settled(timer, (dropped,), on_request=unserved)
 
 
 @dataclass(frozen=True)

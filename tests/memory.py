@@ -15,7 +15,7 @@ from shared.hold_mark import MarkChange
 from shared.instants import to_text
 from shared.outgoing import ContractEvent
 from shared.pausing import SHARD_OF_PAUSES, Pause
-from shared.policy import Rule
+from shared.policy import Guard, Rule
 from shared.record import HOLD_MARK, SHARDS, Path, RecordRef, View, at_path
 from shared.sweep_state import PartProgress, Sweep
 from shared.timer import Timer
@@ -88,7 +88,11 @@ class MemoryTables:
 
     def _unchanged(self, rule: Rule, record: RecordRef, item: dict[str, Any], view: View) -> bool:
         seen = all(at_path(item, path) == view.attributes.get(path) for path in rule.view_paths)
-        told = view.facts is None or self.memory.facts.get(record, Facts()).version == view.facts.version
+        there = self.memory.facts.get(record)
+        if view.facts is None:
+            told = rule.guard is Guard.RECORD or there is None
+        else:
+            told = there is not None and there.version == view.facts.version
         return seen and told
 
 
@@ -175,6 +179,9 @@ class MemoryTimers:
         with self.memory.lock:
             keys = sorted(key for at, key in self.memory.timers if at == shard and after < key < bound)
             return [self.memory.timers[shard, key] for key in keys[:limit]]
+
+    def unreadable(self, shard: int) -> int:
+        return 0
 
     def remove(self, timers: Collection[Timer]) -> None:
         with self.memory.lock:

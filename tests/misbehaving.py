@@ -1,4 +1,4 @@
-"""Ports that misbehave at a chosen call: crash the caller, or fail, before or after the call took effect."""
+"""Ports with which something happens at a chosen call: the caller crashes, it fails, others come between."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -39,16 +39,36 @@ class Fault:
 
 
 @dataclass
+class Meanwhile:
+    """What others do just before the call of a number, counted over all ports from 0."""
+
+    at_call: int
+    happens: Callable[[], object]
+    calls: int = 0
+
+    def wrap(self, _name: str, method: Callable[..., Any]) -> Callable[..., Any]:
+        """A port's method, before which something may happen."""
+
+        def disturbed(*args: Any, **kwargs: Any) -> Any:
+            if self.calls == self.at_call:
+                self.happens()
+            self.calls += 1
+            return method(*args, **kwargs)
+
+        return disturbed
+
+
+@dataclass
 class _Port:
     name: str
     port: Any
-    fault: Fault
+    fault: Fault | Meanwhile
 
     def __getattr__(self, method: str) -> Any:
         return self.fault.wrap(f"{self.name}.{method}", getattr(self.port, method))
 
 
-def misbehaving(world: World, fault: Fault) -> World:
+def misbehaving(world: World, fault: Fault | Meanwhile) -> World:
     """The same world, with ports that misbehave."""
     ports: dict[str, Any] = {name: _Port(name, getattr(world, name), fault) for name in PORTS}
     return replace(world, **ports)

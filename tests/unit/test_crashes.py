@@ -10,7 +10,7 @@ from contextlib import suppress
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import pytest
@@ -38,7 +38,7 @@ from tests.builders import (
     shipped,
     to_wire_text,
 )
-from tests.misbehaving import Crash, Fault, misbehaving
+from tests.misbehaving import Crash, Fault, Meanwhile, misbehaving
 from tests.worlds import MemoryBusiness, World, memory_world
 
 DAY = timedelta(days=1)
@@ -61,8 +61,8 @@ EVENTS = [
     shipped("S-gone"),
     shipped("S-corrected"),
     left("C-left"),
-    left("C-back"),
     returned("C-back", NOW - DAY),
+    left("C-back"),
 ]
 DISPUTES = [
     opened("S-due", until=HELD_UNTIL),
@@ -371,3 +371,17 @@ def test_a_purge_before_the_redelivery_changes_nothing(name: str) -> None:
             "gone": []
         }  # that purge went by what was so then: what was corrected later may be gone
         assert until_all_is_due(world) | any_time == undisturbed(name) | any_time
+
+
+@pytest.mark.parametrize("name", ["events", "releases", "marks", "requests", "corrections"])
+def test_a_purge_between_any_two_calls_changes_nothing(name: str) -> None:
+    """Nothing that was begun gets lost: whatever a purge does too soon, what comes after brings it back."""
+    scenario, compared = SCENARIOS[name], ("items", "facts", "timers", "news")
+    for call in range(len(CALLS[name])):
+        world = scenario.make()
+        world.now += timedelta(seconds=5)
+        meanwhile = Meanwhile(call, partial(later, world, days=0))
+        scenario.act(misbehaving(world, meanwhile))
+        assert meanwhile.calls > call
+        end = until_all_is_due(world)
+        assert [end[part] for part in compared] == [undisturbed(name)[part] for part in compared]

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from shared.facts import FactKind
 from shared.instants import AnchorFormat
-from shared.policy import Anchor, Counting, KeyTemplate, Merge, Mode, Policy, Rule, Trigger
+from shared.policy import Anchor, Counting, Guard, KeyTemplate, Merge, Mode, Policy, Rule, Trigger
 from shared.policy_file import PolicyError, read_policy
 from shared.record import Path, RecordRef, WireValue
 
@@ -120,6 +120,7 @@ def test_the_shipped_policy_says_what_was_promised() -> None:
         erase=(("contact_number",), ("email",)),
         keep=(("name",), ("company",), ("address",)),
         mode=Mode.ENFORCE,
+        guard=Guard.RECORD,
         not_before=datetime(2000, 1, 1, tzinfo=UTC),
     )
     assert (leaver.id, leaver.clause, leaver.table) == ("leaver-contact", "2.1.1", "Contacts")
@@ -306,6 +307,7 @@ def test_an_erasure_on_request_is_due_when_asked_for() -> None:
         erase=(("phone",), ("name",)),
         keep=(("address",),),
         mode=Mode.ENFORCE,
+        guard=Guard.RECORD,
         not_before=datetime(2000, 1, 1, tzinfo=UTC),
     )
     assert (rule.on_request, read_rule().on_request) == (True, False)
