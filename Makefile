@@ -67,6 +67,7 @@ deploy: build ## sam build and sam deploy to your AWS account (CONFIG=dev, or CO
 
 bench: envs ## Run the benchmarks
 	$(PY) -m bench
+	$(PY) -m bench.sweep
 
 clean: ## Remove everything that make made
 	if [ -d .local ] && [ -x $(PY) ]; then $(PY) -m lapse.local down; fi

@@ -162,10 +162,7 @@ class Facts:
         if known is not None and not known.is_refused:
             return self
         told = self.told(FactKind.REQUESTED, request.requested_at)
-        requests = {**self.requests, request.request_id: request}
-        answered = [each for each in requests.values() if each.answered_at is not None]
-        if len(requests) > MOST_REQUESTS and answered:
-            del requests[min(answered, key=lambda each: each.answered_at or LAST).request_id]
+        requests = _few({**self.requests, request.request_id: request})
         return replace(told, version=self.version + 1, requests=requests)
 
     def answered(self, request_ids: Iterable[str], at: datetime, answer: str) -> "Facts":
@@ -177,13 +174,16 @@ class Facts:
         }
         if not answers:
             return self
-        requests = {**self.requests, **answers}
-        standing = {each.requested_at for each in requests.values() if not each.is_refused}
-        spent = {each.requested_at for each in answers.values() if each.is_refused} - standing
-        asked = self.instants.get(FactKind.REQUESTED, frozenset()) - spent
-        return replace(
-            self._raised(), requests=requests, instants={**self.instants, FactKind.REQUESTED: asked}
-        )
+        after = replace(self._raised(), requests={**self.requests, **answers})
+        asked = self.instants.get(FactKind.REQUESTED, frozenset()) - after.spent_requests()
+        instants = {**self.instants, FactKind.REQUESTED: asked}
+        return replace(after, requests=_few(after.requests), instants=instants)
+
+    def spent_requests(self) -> frozenset[datetime]:
+        """The instants of requests that were refused, but for those that another one that stands has, too."""
+        standing = {each.requested_at for each in self.requests.values() if not each.is_refused}
+        refused = {each.requested_at for each in self.requests.values() if each.is_refused}
+        return frozenset(refused - standing)
 
     def last_instant(self) -> datetime:
         """The last instant that any of this is about: what these facts may be needed for begins there."""
@@ -221,6 +221,13 @@ class Facts:
         standing = in_order[1:]  # the earliest always counts
         closest = min(pairwise(standing), key=lambda pair: pair[1] - pair[0])[0]
         return instants - {closest}
+
+
+def _few(requests: Mapping[str, Request]) -> Mapping[str, Request]:
+    """Of too many, those that were answered first are forgotten; of two answered at once, always the same."""
+    answered = sorted((each.answered_at, name) for name, each in requests.items() if each.answered_at)
+    spent = {name for _, name in answered[: max(0, len(requests) - MOST_REQUESTS)]}
+    return {name: each for name, each in requests.items() if name not in spent}
 
 
 def _said(hold: Hold) -> tuple[datetime, datetime, str, str]:

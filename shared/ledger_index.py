@@ -73,13 +73,7 @@ class LedgerReader:
         batch came to nothing: lost in a race, the same line follows in a later one.
         """
         rows = self._items(index_partition(record.text), consistent=False)
-        lines = (line for row in rows for line in json.loads(row["lines"]["S"]))
-        return any(
-            line["rule"] == rule_id
-            and line["outcome"] == Outcome.ERASED
-            and parse_rfc3339(line["at"]) >= since
-            for line in lines
-        )
+        return any(_tells(row, rule_id, since) for row in rows)
 
     def _batch(self, shard: str, seq: int) -> Batch | None:
         with failures_of("GetItem"):
@@ -106,6 +100,19 @@ class LedgerReader:
             if "LastEvaluatedKey" not in answer:
                 return
             request["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
+
+
+def _tells(row: Mapping[str, Any], rule_id: str, since: datetime) -> bool:
+    """Whether an index row tells of an erasure by this rule; one that cannot be read tells nothing."""
+    try:
+        return any(
+            line["rule"] == rule_id
+            and line["outcome"] == Outcome.ERASED
+            and parse_rfc3339(line["at"]) >= since
+            for line in json.loads(row["lines"]["S"])
+        )
+    except (ValueError, KeyError, TypeError):
+        return False
 
 
 def partition(shard: int) -> str:

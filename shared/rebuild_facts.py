@@ -6,7 +6,7 @@ from datetime import datetime
 from itertools import batched
 from typing import Protocol
 
-from shared.facts import Closing, Facts, Hold, Request
+from shared.facts import Closing, FactKind, Facts, Hold, Request
 from shared.facts_of_entries import KeptEntry, is_about_facts, is_readable, last_pause, rebuilt
 from shared.failure import CallFailedError
 from shared.ledger_batch import Batch, Kept, entries_in
@@ -88,8 +88,9 @@ def merged(present: Facts, from_ledger: Facts) -> Facts:
     The version is the present one, raised if anything was missing.
     """
     both = from_ledger
+    spent = from_ledger.spent_requests()
     for kind, instants in present.instants.items():
-        for instant in sorted(instants):
+        for instant in sorted(instants - spent if kind is FactKind.REQUESTED else instants):
             both = both.told(kind, instant)
     for kind, withdrawn in present.withdrawn.items():
         for instant in sorted(withdrawn - both.of(kind) - both.withdrawn.get(kind, frozenset())):
@@ -152,6 +153,10 @@ def _with_case(facts: Facts, hold: Hold) -> Facts:
 
 
 def _with_request(facts: Facts, request: Request) -> Facts:
+    """These facts and what stands elsewhere about one request. One that was refused may be open again."""
+    is_completed = request.answered_at is not None and not request.is_refused
+    if request.request_id in facts.requests and not is_completed:
+        return facts
     facts = facts.requested(replace(request, answered_at=None, answer=""))
     if request.answered_at is None:
         return facts

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from shared.failure import CallFailedError
 from shared.finding import HORIZON, Finding
 from shared.found import TO_ASK, Counts, Found, what_is
 from shared.instants import add
@@ -22,6 +23,8 @@ class SettingTimers:
     ports: Ports
     now: datetime
     tally: Tally
+    failures: list[str]
+    """Codes of what could not be counted."""
     counts: Counts = field(default_factory=Counter)
 
     def work(self, found: Sequence[Finding], *, seen: bool) -> None:
@@ -76,8 +79,12 @@ class SettingTimers:
         """Whether fields are back. The ledger first, then the fields: a purge may be at it just now."""
         if not isinstance(found.decision, Erase):
             return False
-        erased = self.ports.ledger.has_erased(found.record, found.rule.id, since=found.decision.due)
-        return erased and self._has_fields(found)
+        try:
+            erased = self.ports.ledger.has_erased(found.record, found.rule.id, since=found.decision.due)
+            return erased and self._has_fields(found)
+        except CallFailedError as error:
+            self.failures.append(error.code)
+            return False
 
     def _has_fields(self, found: Finding) -> bool:
         return self.ports.records.has_fields(found.record, found.rule.erase)

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from itertools import groupby
 
 from shared.facts import Facts
+from shared.failure import CallFailedError
 from shared.finding import (
     FactsPage,
     RecordsPage,
@@ -32,14 +33,15 @@ EXPIRES_SOON = timedelta(days=14)
 class Pages:
     """Works pages at one instant, and counts. A page that comes twice changes nothing the second time.
 
-    What is set comes before what is only counted or told: a ledger that is down delays no erasure.
+    What is set comes before what is only counted or told: a bus or a ledger that is down delays no erasure.
+    Then the page is worked again a few times, and done all the same; the failure's code is kept.
     """
 
     def __init__(self, policy: Policy, ports: Ports, now: datetime) -> None:
         """As of now."""
         self._policy, self._ports, self._now = policy, ports, now
-        self.tally = Tally()
-        self._setting = SettingTimers(ports, now, self.tally)
+        self.tally, self.failures = Tally(), list[str]()
+        self._setting = SettingTimers(ports, now, self.tally, self.failures)
 
     @property
     def counts(self) -> Counts:
@@ -139,5 +141,8 @@ class Pages:
         return no_hold and add(facts.last_instant(), self._policy.ledger_retain) < self._now
 
     def _tell(self, news: Sequence[ContractEvent]) -> None:
-        if news:
-            self._ports.bus.put(news)
+        try:
+            if news:
+                self._ports.bus.put(news)
+        except CallFailedError as error:
+            self.failures.append(error.code)

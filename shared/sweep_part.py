@@ -1,7 +1,7 @@
 """Working one part of a sweep, page by page, at a pace."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from shared.failure import code_of
@@ -14,6 +14,8 @@ from shared.tally import Tally
 
 TIME_TO_STOP = timedelta(seconds=45)
 """Before the function's time is up: enough for a slow page."""
+FAILED_PAGES = 3
+"""How often a page is worked again whose timers are set, but of which not all could be told or counted."""
 LEASE = timedelta(minutes=2)
 """Renewed with each page; correctness never rests on it."""
 
@@ -56,6 +58,12 @@ class PartsOfSweep:
                 began = self.pace.clock()
                 pages = Pages(self.policy, self.ports, began)
                 further, units = self._work_page(pages, part, progress)
+                failure = next(iter(pages.failures), failure)
+                if pages.failures and progress.failed < FAILED_PAGES:
+                    again = replace(progress, failed=progress.failed + 1)
+                    self.progress.write_part(self.current, part.name, again)
+                    break
+                further = replace(further, failed=progress.failed if pages.failures else 0)
                 self.progress.write_part(self.current, part.name, further)
                 progress, tally = further, Tally.total([tally, pages.tally])
                 if not self._slow_down(units, began):

@@ -88,6 +88,7 @@ class SweepTable:
             "cursor": progress.cursor,
             "done": progress.done,
             "scanned": progress.scanned,
+            "failed": progress.failed,
             "counts": counts_as_json(progress.counts),
         }
         with failures_of("PutItem"):
@@ -151,7 +152,13 @@ def _sweep(written: Mapping[str, Any]) -> Sweep:
 
 
 def _part(written: Mapping[str, Any]) -> PartProgress:
-    return PartProgress(written["cursor"], written["done"], written["scanned"], _counts(written["counts"]))
+    return PartProgress(
+        cursor=written["cursor"],
+        done=written["done"],
+        scanned=written["scanned"],
+        counts=_counts(written["counts"]),
+        failed=written.get("failed", 0),
+    )
 
 
 def _counts(by_rule: Mapping[str, Mapping[str, int]]) -> Counts:

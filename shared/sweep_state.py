@@ -41,6 +41,8 @@ class PartProgress:
     done: bool = False
     scanned: int = 0
     counts: Counts = field(default_factory=Counter)
+    failed: int = 0
+    """How often running it could not be told what was found, or not all of it be counted."""
 
 
 @dataclass(frozen=True)

@@ -278,6 +278,7 @@ class AwsBusiness(BusinessSystem):
     scheduler: "EventBridgeSchedulerClient"
     tables: Mapping[str, str]
     facts_table: str
+    due_table: str
     ledger_table: str
     group: str
     sent: Memory
@@ -345,7 +346,7 @@ def aws_world(
         BrakeWithEvidence(dynamodb, own["facts"], ledger),
         MemoryBus(sent),
         SweepTable(dynamodb, own["due"]),
-        AwsBusiness(dynamodb, scheduler, tables, own["facts"], own["ledger"], prefix, sent),
+        AwsBusiness(dynamodb, scheduler, tables, own["facts"], own["due"], own["ledger"], prefix, sent),
     )
 
 

@@ -14,7 +14,7 @@ from shared.scheduler import SchedulerWakeUps
 from shared.timer import Timer
 from tests.builders import NOW, contact_ref, policy, shipment_ref
 from tests.memory import MemoryTimers
-from tests.worlds import World
+from tests.worlds import AwsBusiness, World
 
 RECORD = shipment_ref()
 SHARD = RECORD.shard
@@ -55,6 +55,27 @@ def test_ready_goes_on_behind_a_key(world: World) -> None:
     while page := world.timers.ready(SHARD, NOW, seen[-1].sort_key if seen else "", 7):
         seen += page
     assert seen == timers[::-1]
+
+
+def test_a_row_that_cannot_be_understood_is_passed_over(world: World) -> None:
+    """However many there are, the timers behind them are found; how many there were is known."""
+    timers = [timer(NOW - timedelta(seconds=number)) for number in range(3)]
+    world.timers.put(timers)
+    broken = [f"2026-08-25T10:1{n}:0{n}Z#r#x" for n in range(5)] + ["2026-08-25T10:14:59Z"]
+    if isinstance(world.business, AwsBusiness):
+        for key in broken:
+            row = {"shard": {"S": f"{SHARD:02}"}, "sk": {"S": key}}
+            world.business.dynamodb.put_item(TableName=world.business.due_table, Item=row)
+    for limit in (1, 2, 10):
+        seen: list[Timer] = []
+        while page := world.timers.ready(SHARD, NOW, seen[-1].sort_key if seen else "", limit):
+            seen += page
+            if len(page) < limit:
+                break
+        assert seen == timers[::-1]
+    world.timers.ready(SHARD, NOW, "", 10)
+    assert world.timers.unreadable(SHARD) == (6 if isinstance(world.business, AwsBusiness) else 0)
+    assert world.timers.unreadable((SHARD + 1) % 16) == 0
 
 
 def test_shards_are_apart(world: World) -> None:

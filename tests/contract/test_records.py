@@ -1,5 +1,6 @@
 """The business tables: looks, counts, and the guarded erase with each of its guards."""
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -7,7 +8,7 @@ import pytest
 
 from shared.facts import FactKind
 from shared.look import look_at
-from shared.policy import Rule
+from shared.policy import Guard, Rule
 from shared.record import RecordRef, View
 from tests.builders import (
     LONG_AGO,
@@ -143,6 +144,28 @@ def test_facts_that_changed_since_the_look_refuse(world: World) -> None:
     assert list(world.records.erase(rule, contact_ref(), view)) == []
     assert world.business.get(contact_ref()) == contact()
     assert set(world.records.erase(rule, contact_ref(), look(world, rule, contact_ref()))) == set(rule.erase)
+
+
+@pytest.mark.parametrize("guard", Guard)
+def test_facts_that_came_since_the_look_refuse_where_the_rule_asks_for_it(world: World, guard: Guard) -> None:
+    """Say, a hold whose mark was wiped at once: a rule guarded by Facts notices it, one by the record not."""
+    rule = delivery_rule(guard=guard)
+    world.business.put(shipment_ref(), shipment())
+    view = look(world, rule, shipment_ref())
+    world.tell(shipment_ref(), FactKind.SHIPPED, LONG_AGO)
+    removed = set(world.records.erase(rule, shipment_ref(), view))
+    assert removed == (set() if guard is Guard.FACTS else set(rule.erase))
+    again = look(world, rule, shipment_ref())
+    assert set(world.records.erase(rule, shipment_ref(), again)) == set(rule.erase) - removed
+
+
+def test_a_rule_guarded_by_facts_erases_where_nothing_was_told(world: World) -> None:
+    """All fields at once, and path by path where a parent is missing."""
+    for number, rule in enumerate([delivery_rule(guard=Guard.FACTS), replace(NESTED, guard=Guard.FACTS)]):
+        record = shipment_ref(f"S-{number}")
+        world.business.put(record, shipment(f"S-{number}"))
+        assert ("email",) in set(world.records.erase(rule, record, look(world, rule, record)))
+        assert not world.records.has_fields(record, rule.erase)
 
 
 @pytest.mark.parametrize("with_facts", [False, True], ids=["plain", "transaction"])

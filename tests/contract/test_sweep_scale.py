@@ -3,8 +3,8 @@
 from bench.sweep import sweep_in_pieces
 from lapse.stack import Stack
 
-ITEMS = 3000
-DUE = 300
+ITEMS = 5000  # two pages of each segment
+DUE = 500
 
 
 def test_a_sweep_that_is_killed_goes_on(local_stack: Stack) -> None:

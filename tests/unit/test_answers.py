@@ -1,5 +1,6 @@
 """Answers to requests beside the main line: refusals, lost answers, what is asked while it is worked."""
 
+from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -14,8 +15,10 @@ from shared.failure import CallFailedError
 from shared.instants import to_text
 from shared.outgoing import ContractEvent
 from shared.policy import Mode, Policy, Rule
+from shared.purge_due import FAILED_ANSWERS
 from shared.record import Path, RecordRef, View
 from shared.retention import Why
+from shared.settle import TRIES_OF_UNKNOWN_RULES
 from shared.tally import Count
 from tests.builders import (
     LONG_AGO,
@@ -305,6 +308,95 @@ def test_what_comes_between_two_paths(left: dict[str, Any], answered: list[tuple
     assert answers(world) == answered
     assert len(world.standing()) == (not answered)
     assert "erased" in [outcome for _, outcome, _ in world.outcomes()]
+
+
+def test_what_was_refused_is_not_erased_later() -> None:
+    """The record came after the refusal: who asked was told that nothing is erased, so nothing is."""
+    world = memory_world()
+    world.take(requested(RECORD), POLICY)
+    (timer,) = world.standing()
+    world.now += SECONDS
+    world.purge(POLICY)
+    assert answers(world) == [("ErasureRefused", "record_absent")]
+    world.business.put(RECORD, shipment())
+    world.timers.put([timer])
+    world.purge(POLICY)
+    assert world.business.get(RECORD) == shipment()
+    assert [(outcome, reason) for _, outcome, reason in world.outcomes()] == [
+        ("dropped", "no_anchor"),
+        ("record_absent", ""),
+    ]
+    assert len(answers(world)) == 1
+
+
+def test_what_was_refused_may_be_asked_again() -> None:
+    """By the same request: it is begun anew, and answered anew."""
+    world = memory_world()
+    world.take(requested(RECORD), POLICY)
+    world.now += SECONDS
+    world.purge(POLICY)
+    world.business.put(RECORD, shipment())
+    world.take(requested(RECORD), POLICY)
+    world.purge(POLICY)
+    assert answers(world) == [("ErasureRefused", "record_absent"), ("ErasureCompleted", "erased")]
+    assert [outcome for outcome, _, _ in world.tellings()] == ["requested", "answered"] * 2
+
+
+def test_a_request_that_no_rule_carries_out_any_more_is_refused() -> None:
+    """Its rule was removed: once no older version can be about, who asked is told."""
+    world = asked_for()
+    by_the_clock_alone = policy(*POLICY.rules[:2])
+    for _ in range(TRIES_OF_UNKNOWN_RULES + 1):
+        assert answers(world) == []
+        world.purge(by_the_clock_alone).raise_failures()
+        world.now += timedelta(minutes=17)
+    assert answers(world) == [("ErasureRefused", "rule_removed")]
+    assert (world.business.get(RECORD), world.standing()) == (shipment(), [])
+
+
+def test_a_request_whose_rule_was_renamed_is_served() -> None:
+    """The old rule's timer is dropped without an answer: the new one's gives it."""
+    world = asked_for()
+    renamed = with_rule(id="erasure")
+    for _ in range(TRIES_OF_UNKNOWN_RULES + 1):
+        world.purge(renamed)
+        world.now += timedelta(minutes=17)
+    assert (answers(world), len((world.told(RECORD) or Facts()).open_requests())) == ([], 1)
+    world.take(requested(RECORD), renamed)
+    world.purge(renamed)
+    assert answers(world) == [("ErasureCompleted", "erased")]
+
+
+def test_a_bus_that_is_down_is_not_asked_for_every_answer() -> None:
+    """After a few failures the rest waits: each has its evidence, and a timer that comes again to answer."""
+    world, bus = memory_world(), Down(memory_of(memory_world()), times=1000)
+    names = [name for name in (f"S-{n}" for n in range(500)) if shipment_ref(name).shard == RECORD.shard][:10]
+    for name in names:
+        world.business.put(shipment_ref(name), shipment(name))
+        world.take(requested(shipment_ref(name), request_id=f"R-{name}"), POLICY)
+    world.now += SECONDS
+    report = replace(world, bus=bus).purge(POLICY)
+    assert Counter(report.failures) == {"InternalFailure": FAILED_ANSWERS, "NotAnswered": 10 - FAILED_ANSWERS}
+    assert 1000 - bus.times == FAILED_ANSWERS
+    assert len(world.standing()) == len(world.outcomes()) == 10
+    world.now += timedelta(minutes=2)
+    world.purge(POLICY).raise_failures()
+    assert (len(answers(world)), world.standing()) == (10, [])
+
+
+def test_answers_come_after_what_needs_none() -> None:
+    """A bus that hangs keeps no other timer standing: they are gone before it is asked."""
+    world = asked_for()
+    world.take(shipped(), POLICY)
+    seen: list[list[str]] = []
+
+    class Hanging(MemoryBus):
+        def put(self, events: Sequence[ContractEvent]) -> None:
+            seen.append([timer.rule for timer in world.standing()])
+            super().put(events)
+
+    replace(world, bus=Hanging(memory_of(world))).purge(POLICY)
+    assert seen == [[REQUEST_RULE.id]]
 
 
 def test_a_paused_lapse_answers_nothing() -> None:

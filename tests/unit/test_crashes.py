@@ -367,9 +367,8 @@ def test_a_purge_before_the_redelivery_changes_nothing(name: str) -> None:
             scenario.act(misbehaving(world, Fault(call, after=True, raises=Crash)))
         later(world, days=0)
         scenario.act(world)
-        any_time: dict[str, Any] = {
-            "gone": []
-        }  # that purge went by what was so then: what was corrected later may be gone
+        # That purge went by what was so then: what was corrected later may be gone already.
+        any_time: dict[str, Any] = {"gone": []}
         assert until_all_is_due(world) | any_time == undisturbed(name) | any_time
 
 

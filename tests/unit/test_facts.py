@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.facts import MOST_CASES, MOST_INSTANTS, Closing, FactKind, Facts, Hold, Request
+from shared.facts import MOST_CASES, MOST_INSTANTS, MOST_REQUESTS, Closing, FactKind, Facts, Hold, Request
 from shared.facts_row import facts_of_row, row_of_facts
 from shared.instants import FIRST, LAST, to_text
 from tests.builders import contact_ref
@@ -312,6 +312,37 @@ def test_an_answer_is_given_once() -> None:
     """The first counts; an answer to what nobody asked is none; neither changes the version."""
     facts = Facts().requested(asked("R-1")).answered(["R-1"], day(3), "erased")
     assert facts.answered(["R-1", "R-9"], day(4), "already_absent") is facts
+
+
+def test_a_refused_request_starts_no_clock() -> None:
+    """Whoever was told that nothing is erased must not find it erased; one that stands keeps its instant."""
+    facts = Facts().requested(asked("R-1")).requested(asked("R-2"))
+    refused = facts.answered(["R-1"], day(3), "record_absent")
+    assert refused.of(FactKind.REQUESTED) == {day(1)}
+    assert refused.answered(["R-2"], day(3), "no_match").of(FactKind.REQUESTED) == frozenset()
+    assert refused.answered(["R-2"], day(3), "already_absent").of(FactKind.REQUESTED) == {day(1)}
+
+
+def test_what_was_refused_may_be_asked_again() -> None:
+    """By the same id: it is open again, starts the clock again, and is answered again."""
+    refused = Facts().requested(asked("R-1")).answered(["R-1"], day(3), "record_absent")
+    again = refused.requested(asked("R-1", 4))
+    assert again.open_requests() == (asked("R-1", 4),)
+    assert again.of(FactKind.REQUESTED) == {day(4)}
+    assert again.version == refused.version + 1
+
+
+def test_of_too_many_requests_the_one_that_was_answered_first_goes() -> None:
+    """A row stays small; those that wait for their answer are never dropped."""
+    facts = Facts()
+    for number in range(MOST_REQUESTS):
+        facts = facts.requested(asked(f"R-{number}", number)).answered([f"R-{number}"], day(number), "erased")
+    more = facts.requested(asked("R-new", 99))
+    assert facts.requests.keys() - more.requests.keys() == {"R-0"}
+    waiting = Facts()
+    for number in range(MOST_REQUESTS + 5):
+        waiting = waiting.requested(asked(f"R-{number}", number))
+    assert len(waiting.open_requests()) == MOST_REQUESTS + 5
 
 
 def test_a_corrected_instant_stays_corrected() -> None:

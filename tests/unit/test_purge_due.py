@@ -10,7 +10,7 @@ import pytest
 
 from shared.failure import CallFailedError
 from shared.policy import Rule
-from shared.purge_due import BATCH, LEASE, TIME_TO_STOP, WAITS_FOR_BUSY_SHARDS
+from shared.purge_due import BATCH, FRESH, LEASE, TIME_TO_STOP, WAITS_FOR_BUSY_SHARDS
 from shared.record import SHARDS, Path, RecordRef, View
 from shared.tally import Count
 from shared.timer import PUT_OFF_AT_MOST, Timer
@@ -22,6 +22,7 @@ from tests.builders import (
     contact_ref,
     delivery_rule,
     left,
+    opened,
     policy,
     returned,
     shipment,
@@ -107,7 +108,8 @@ def test_a_record_that_always_fails_is_put_off_longer_and_longer() -> None:
     assert report.tally.seconds_to_erase == [(world.now - DUE).total_seconds()]
 
 
-def test_a_look_that_fails_for_some_is_repeated_one_by_one() -> None:
+@pytest.mark.parametrize("code", ["ValidationException", "ParamValidationError"])
+def test_a_look_that_fails_for_some_is_repeated_one_by_one(code: str) -> None:
     """A key that the table cannot read fails alone, not with the hundred that were asked for with it."""
     world = with_due(40)
     bad = shipment_ref("S-7")
@@ -116,11 +118,11 @@ def test_a_look_that_fails_for_some_is_repeated_one_by_one() -> None:
     class Picky(MemoryTables):
         def look(self, records: Collection[RecordRef], paths: Collection[Path]) -> Any:
             if bad in records:
-                raise CallFailedError("look", "ValidationException")
+                raise CallFailedError("look", code)
             return super().look(records, paths)
 
     world.records = Picky(memory_of(world))
-    assert world.purge(POLICY).failures == ("ValidationException",)
+    assert world.purge(POLICY).failures == (code,)
     assert erased(world) == 39
 
 
@@ -255,6 +257,27 @@ def test_a_hold_that_comes_between_look_and_erase_wins() -> None:
     assert world.purge(POLICY).tally.counts[Count.HELD] == 1
     assert world.business.get(shipment_ref("S-0")) == held
     assert [timer.at for timer in world.standing()] == [until]
+
+
+def test_what_was_looked_at_a_while_ago_is_looked_at_again() -> None:
+    """A hold whose mark was wiped at once is noticed all the same, once the look is more than 2 s old."""
+    world = memory_world()
+    names = [name for name in (f"S-{n}" for n in range(99)) if shipment_ref(name).shard == 3][:3]
+    for name in names:
+        world.business.put(shipment_ref(name), shipment(name))
+        world.take(shipped(name), POLICY)
+
+    def held_and_wiped(record: RecordRef) -> None:
+        other = next(name for name in names if shipment_ref(name) != record)
+        if not world.slept:
+            world.slept.append(FRESH)
+            world.take(opened(other), POLICY)
+            world.business.put(shipment_ref(other), shipment(other))
+            world.now += FRESH + timedelta(milliseconds=1)
+
+    world.records = Tables(memory_of(world), before_erase=held_and_wiped)
+    report = world.purge(POLICY)
+    assert (erased(world), report.tally.counts[Count.HELD]) == (2, 1)
 
 
 def test_a_return_that_comes_between_look_and_erase_wins() -> None:

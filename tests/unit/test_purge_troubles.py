@@ -96,6 +96,21 @@ def test_a_shard_that_cannot_be_read_stops_no_other() -> None:
     )
 
 
+def test_timers_that_cannot_be_understood_are_a_failure() -> None:
+    """They are passed over, not forgotten: somebody has to look; the others of the shard are worked."""
+    world = with_due(*one_shard(5))
+
+    @dataclass
+    class Spoilt(MemoryTimers):
+        def unreadable(self, shard: int) -> int:
+            return int(shard in {3, 7})
+
+    world.timers = Spoilt(memory_of(world))
+    report = world.purge(POLICY)
+    assert report.failures == ("UnreadableTimer",) * 2
+    assert report.tally.counts[Count.ERASED] == 5
+
+
 @dataclass
 class FailingWakeUps(MemoryWakeUps):
     """A scheduler that is down."""
@@ -262,6 +277,7 @@ def test_without_a_ledger_nothing_is_erased() -> None:
 
     world.ledger = Unreachable(memory_of(world))
     assert set(world.purge(POLICY).failures) == {"AccessDeniedException"}
+    assert memory_of(world).leases == {}  # given back: the next run need not wait for them
     assert not any(is_erased(world, f"S-{number}") for number in range(40))
 
 

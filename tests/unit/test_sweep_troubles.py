@@ -1,0 +1,86 @@
+"""What a sweep only counts or tells must not keep it from what it is for: timers."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import pytest
+
+from shared.failure import CallFailedError
+from shared.outgoing import ContractEvent
+from shared.policy import Policy
+from shared.record import RecordRef
+from shared.sweep_part import FAILED_PAGES
+from tests.builders import NOW, policy, shipment, shipment_ref, to_wire_text
+from tests.memory import MemoryBus, MemoryLedger
+from tests.worlds import MemoryBusiness, World, memory_world
+
+POLICY: Policy = policy()
+RECORDS = 40
+LAPSED = {"M": {"until": {"S": to_wire_text(NOW - timedelta(days=1))}}}
+
+
+@dataclass
+class DownBus(MemoryBus):
+    """A bus that takes nothing, for so many calls."""
+
+    calls_down: int = 10**9
+
+    def put(self, events: Collection[ContractEvent]) -> None:
+        self.calls_down -= 1
+        if self.calls_down >= 0:
+            raise CallFailedError("PutEvents", "InternalFailure")
+        super().put(list(events))
+
+
+@dataclass
+class DownLedger(MemoryLedger):
+    """A ledger that cannot be asked."""
+
+    def has_erased(self, record: RecordRef, rule_id: str, since: datetime) -> bool:
+        raise CallFailedError("Query", "InternalServerError")
+
+
+def world_of_lapsed_marks() -> World:
+    """Shipments that are due, whose marks are to be told of."""
+    world = memory_world()
+    for number in range(RECORDS):
+        world.business.put(shipment_ref(f"S-{number}"), shipment(f"S-{number}", legal_hold=LAPSED))
+    return world
+
+
+def swept(world: World, runs: int) -> list[tuple[str, ...]]:
+    """What failed in each of so many runs, five minutes apart."""
+    failures = []
+    for _ in range(runs):
+        failures.append(world.sweep(POLICY, by_hand=False).failures)
+        world.now += timedelta(minutes=5)
+    return failures
+
+
+@pytest.mark.parametrize("down", ["bus", "ledger"])
+def test_what_is_down_for_ever_delays_no_timer(down: str) -> None:
+    """The pages are worked a few times more, and then passed; each run that met the failure says so."""
+    world = world_of_lapsed_marks()
+    assert isinstance(world.business, MemoryBusiness)
+    memory = world.business.memory
+    if down == "bus":
+        world.bus = DownBus(memory)
+    else:
+        world.ledger = DownLedger(memory)
+    failures = swept(world, FAILED_PAGES + 1)
+    assert all(failures)
+    assert len(world.standing()) == RECORDS
+    assert world.sweep(POLICY, by_hand=False).failures == ()
+
+
+def test_what_was_down_for_a_while_is_told_later() -> None:
+    """A page that could not be told of is worked again by the next run."""
+    world = world_of_lapsed_marks()
+    assert isinstance(world.business, MemoryBusiness)
+    world.bus = DownBus(world.business.memory, calls_down=2)
+    failures = swept(world, 2)
+    assert failures[0] == ("InternalFailure", "InternalFailure")
+    assert failures[1] == ()
+    told = {str(detail["record"]) for _, detail in world.business.news()}
+    assert told == {shipment_ref(f"S-{number}").text for number in range(RECORDS)}
