@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from threading import Lock
 from typing import TYPE_CHECKING
 
 import boto3
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 MOST_ENTRIES = 10
 MOST_BYTES = 256 * 1024
 """PutEvents takes 10 entries, and 256 KB over all of them."""
+_MAKING = Lock()
 PAUSES = (0.1, 0.4, 1.6)
 """Seconds before each further try of the entries that were not taken. boto3 itself retries whole calls."""
 
@@ -81,7 +83,9 @@ class LazyBus:
 
     def put(self, events: Sequence[ContractEvent]) -> None:
         """As `EventBus.put`."""
-        self._bus.put(events)
+        with _MAKING:  # clients may not be made by several threads at once
+            bus = self._bus
+        bus.put(events)
 
     @cached_property
     def _bus(self) -> EventBridgeBus:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError, ReadTimeoutError
 
-from shared import aws
+from shared import aws, ledger_table
 from shared.brake import FactsBrake
 from shared.business_tables import BusinessTables
 from shared.due_table import DueTable
@@ -55,7 +55,8 @@ class Client:
 def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The pauses between tries, which take no time here."""
     taken: list[float] = []
-    monkeypatch.setattr(aws, "sleep", taken.append)
+    for module in (aws, ledger_table):
+        monkeypatch.setattr(module, "sleep", taken.append)
     return taken
 
 
@@ -213,6 +214,19 @@ def test_a_batch_whose_answer_was_lost_is_kept_once() -> None:
     assert operations == ["query", "batch_write_item", "put_item", "get_item"]
     assert client.calls[2]["Item"]["seq"] == {"N": "5"}
     assert client.calls[2]["Item"]["prev"] == {"S": "abcd"}
+
+
+def test_a_number_that_a_transaction_has_its_hand_on_is_tried_again() -> None:
+    """A conflict says that another is about to take it: whether or not it did, the evidence is not lost."""
+    end = {"Items": [{"seq": {"N": "4"}, "hash": {"S": "abcd"}}]}
+    nobody_took_it: Any = [{}, failing("TransactionConflictException"), {}]
+    client: Any = Client(end, *nobody_took_it, end, {}, {})
+    LedgerTable(client, "ledger").append(0, [ENTRY])
+    puts = [call["Item"] for call in client.calls if call["operation"] == "put_item"]
+    assert [put["seq"] for put in puts] == [{"N": "5"}, {"N": "5"}]
+    client = Client(end, *[*nobody_took_it, end] * 20)
+    with pytest.raises(CallFailedError, match="append: Contended"):
+        LedgerTable(client, "ledger").append(0, [ENTRY])
 
 
 def test_an_empty_ledger_begins_with_one() -> None:

@@ -15,7 +15,7 @@ from shared.instants import FIRST, LAST, MICROSECOND, AnchorFormat, to_text
 from shared.policy import Anchor, Counting, Merge, Mode, Rule
 from shared.record import HOLD_MARK, Path, View, WireValue
 from shared.retention import LEAD, Drop, Erase, Wait, Why, decide, due_instant, wake_up_minute
-from tests.builders import delivery_rule, leaver_rule
+from tests.builders import delivery_rule, leaver_rule, policy
 
 NOW = datetime(2026, 8, 25, 12, 0, tzinfo=UTC)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -373,6 +373,48 @@ def test_a_hold_does_not_make_anything_due_earlier() -> None:
     """A hold that ends before the due instant changes nothing."""
     view = shipment(text(NOW), facts(holds=[ago(-1)]))
     assert decide(DELIVERY, view, NOW) == Wait(NOW + RETAIN, Why.NOT_DUE)
+
+
+REQUEST = next(rule for rule in policy().rules if rule.on_request)
+
+
+def asked(*instants: datetime, holds: Mapping[str, Hold] | None = None) -> View:
+    """A shipment that was asked for at these instants; nothing of it is due by the clock."""
+    known = Facts(1, {FactKind.REQUESTED: frozenset(instants)}, holds or {})
+    return shipment(text(NOW), known)
+
+
+@pytest.mark.parametrize(
+    ("view", "decision"),
+    [
+        pytest.param(asked(), Drop(Why.NO_ANCHOR), id="nobody asked"),
+        pytest.param(asked(NOW - SKEW), Erase(NOW - SKEW), id="just asked"),
+        pytest.param(asked(NOW), Wait(NOW, Why.NOT_DUE), id="asked within the skew"),
+        pytest.param(asked(ago(1), ago(3), ago(2)), Erase(ago(3)), id="asked thrice: since the first time"),
+        pytest.param(asked(EPOCH, ago(3)), Erase(ago(3)), id="asked in 1970, and again"),
+        pytest.param(asked(EPOCH), Drop(Why.IMPLAUSIBLE), id="asked in 1970"),
+        pytest.param(
+            asked(ago(1), holds={"C": Hold("fraud", "C", "U", EPOCH, ago(-1))}),
+            Wait(ago(-1), Why.HELD),
+            id="held",
+        ),
+    ],
+)
+def test_an_erasure_on_request_is_due_at_once(view: View, decision: Erase | Wait | Drop) -> None:
+    """From when it was first asked for, whatever the clock says; a hold postpones it as it does all else."""
+    assert decide(REQUEST, view, NOW) == decision
+
+
+@pytest.mark.parametrize(
+    ("closed_at", "held"),
+    [(ago(3), True), (ago(2), False), (ago(1), False), (None, True)],
+    ids=["closed before it was opened again", "closed as it was opened", "closed", "not closed"],
+)
+def test_a_closed_hold_holds_nothing(closed_at: datetime | None, held: bool) -> None:  # noqa: FBT001 -- an expectation
+    """However long it was to last."""
+    hold = Hold("fraud", "C", "U-1", ago(2), ago(-9), closed_at, "U-2")
+    decision = decide(DELIVERY, shipment(text(ago(100)), Facts(1, {}, {"C": hold})), NOW)
+    assert decision == (Wait(ago(-9), Why.HELD) if held else Erase(ago(10)))
 
 
 def test_an_observing_rule_erases_nothing() -> None:

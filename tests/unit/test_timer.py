@@ -111,7 +111,10 @@ def test_a_failure_never_changes_what_is_due(now: datetime, attempts: int) -> No
 
 def test_two_timers_of_one_record_that_fail_become_one() -> None:
     """What failed a few seconds apart is looked at together from then on."""
-    one, other = timer().backed_off(DUE), timer(at=DUE - timedelta(days=1)).backed_off(DUE - timedelta(seconds=9))
+    one, other = (
+        timer().backed_off(DUE),
+        timer(at=DUE - timedelta(days=1)).backed_off(DUE - timedelta(seconds=9)),
+    )
     assert one.sort_key == other.sort_key
 
 
