@@ -65,13 +65,14 @@ class DueTable:
     def ready(self, shard: int, until: datetime, after: str, limit: int) -> Sequence[Timer]:
         """As `TimersToWork.ready`: consistent. Rows that cannot be read are passed over, and remembered."""
         timers: list[Timer] = []
-        self._unreadable[shard] = 0
+        if not after:
+            self._unreadable[shard] = 0
         while (missing := limit - len(timers)) > 0:
             rows = self._rows(shard, until, after, missing)
             for row in rows:
                 try:
                     timers.append(_timer(row))
-                except (ValueError, KeyError):
+                except (ValueError, KeyError, TypeError):
                     self._unreadable[shard] += 1
             if len(rows) < missing:
                 break
@@ -189,7 +190,7 @@ def _row(timer: Timer) -> dict[str, Any]:
 
 
 def _timer(row: Mapping[str, Any]) -> Timer:
-    return Timer(
+    timer = Timer(
         record=RecordRef(row["table"]["S"], row["key"]["M"]),
         rule=row["rule"]["S"],
         at=parse_rfc3339(row["sk"]["S"].partition("#")[0]),
@@ -197,3 +198,7 @@ def _timer(row: Mapping[str, Any]) -> Timer:
         attempts=int(row["attempts"]["N"]),
         stamp=row["stamp"]["S"],
     )
+    own_key = _shard(timer.record.shard), _quotable(timer.sort_key)
+    if own_key != (row["shard"]["S"], row["sk"]["S"]) or not _quotable(timer.stamp):
+        raise ValueError("not a row that a timer leaves: it could not be removed")
+    return timer

@@ -49,7 +49,7 @@ class TimersToWork(TimersToPut, Protocol):
         """
 
     def unreadable(self, shard: int) -> int:
-        """How many rows of the shard `ready` last met that it could not understand."""
+        """How many rows of the shard `ready` could not understand, since it last began from the front."""
 
     def remove(self, timers: Collection[Timer]) -> None:
         """Remove timers, but for those that were written again since they were read."""
