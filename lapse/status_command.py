@@ -17,8 +17,9 @@ from shared.facts import Facts, Hold, Request
 from shared.found import Counts
 from shared.instants import add
 from shared.pausing import Pause
-from shared.purge_due import BATCH, GRACE
+from shared.purge_shard import BATCH
 from shared.record import SHARDS
+from shared.retention import GRACE
 from shared.sweep_pages import EXPIRES_SOON
 from shared.sweep_state import Sweep
 from shared.timer import PUT_OFF_AT_MOST

@@ -6,8 +6,7 @@ from enum import StrEnum
 
 from shared.finding import Finding
 from shared.instants import add
-from shared.purge_due import GRACE
-from shared.retention import Drop, Erase, Wait, Why
+from shared.retention import GRACE, Drop, Erase, Wait, Why
 
 
 class Found(StrEnum):

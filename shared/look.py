@@ -9,6 +9,9 @@ from shared.record import Path, RecordRef, View, WireValue, at_path
 
 type Item = Mapping[str, WireValue]
 
+POISON = {"ValidationException", "ParamValidationError"}
+"""What a look says of a key that the table cannot read: the others that were asked for with it are sound."""
+
 
 class RecordsToLookAt(Protocol):
     """The business tables, read through a projection."""

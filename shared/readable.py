@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 
 from shared.failure import CallFailedError
-from shared.purge_due import POISON
+from shared.look import POISON
 from shared.record import RecordRef
 
 

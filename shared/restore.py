@@ -12,10 +12,9 @@ from shared.hold_mark import mark_until, right_mark
 from shared.instants import add
 from shared.ledger_batch import Kept
 from shared.policy import Policy
-from shared.purge_due import GRACE
 from shared.record import HOLD_MARK, Path, RecordRef, View
 from shared.restore_faults import Checked, Fault, Wrong
-from shared.retention import Drop, Erase, Why
+from shared.retention import GRACE, Drop, Erase, Why
 from shared.scanning import Scans, Seen
 
 UNDECIDED = {Why.NO_ANCHOR, Why.NO_MATCH, Why.IMPLAUSIBLE, Why.OBSERVED}

@@ -28,6 +28,8 @@ LEAD = timedelta(seconds=20)
 """How far ahead a wake-up is set at least: a schedule in the past would never fire."""
 PLAUSIBLE_AHEAD = DAY
 """An anchor further ahead than this was mistyped or forged."""
+GRACE = timedelta(minutes=15)
+"""A field that is still there so long after it was due is overdue."""
 LOOK_AGAIN = DAY
 """When to look again at a hold whose end cannot be read."""
 

@@ -30,8 +30,9 @@ from shared.ledger_table import LedgerTable
 from shared.outgoing import EventBus
 from shared.pausing import BrakeToPull, Pause, pause, resume
 from shared.policy import Policy
-from shared.purge_due import Ledger, Pace, PurgeReport, ShardReport, TimersToWork, purge_due
-from shared.purge_due import Ports as PurgePorts
+from shared.purge_due import PurgeReport, purge_due
+from shared.purge_shard import Ledger, Pace, ShardReport, TimersToWork
+from shared.purge_shard import Ports as PurgePorts
 from shared.record import SHARDS, RecordRef
 from shared.request_erasure import Ports as RequestPorts
 from shared.request_erasure import request_erasure

@@ -23,7 +23,8 @@ from shared.ledger_table import LedgerTable
 from shared.metrics import publish
 from shared.policy import Policy
 from shared.policy_archive import PolicyArchive
-from shared.purge_due import Pace, Ports, PurgeReport, purge_due
+from shared.purge_due import PurgeReport, purge_due
+from shared.purge_shard import Pace, Ports
 from shared.record import SHARDS
 from shared.wiring import clock, wake_ups
 

@@ -12,8 +12,8 @@ from shared.facts import FactKind, Facts
 from shared.finding import SEGMENTS, Cursor, Scanned, scanned_tables
 from shared.found import Found
 from shared.policy import Policy
-from shared.purge_due import GRACE
 from shared.record import RecordRef
+from shared.retention import GRACE
 from shared.sweep import SweepReport
 from shared.sweep_progress import SweepTable
 from shared.sweep_state import PartProgress, Sweep

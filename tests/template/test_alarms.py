@@ -88,7 +88,10 @@ def test_what_the_functions_count_in_their_life_is_watched(
 
 def test_each_purge_and_each_sweep_says_how_late_it_is(life: Life) -> None:
     """Also if nothing is late; otherwise these alarms could not tell well from silent."""
-    for function, names in (("PurgeFunction", {"OldestOverdue", "RecurringPurges"}), ("SweepFunction", {"SweepGap"})):
+    for function, names in (
+        ("PurgeFunction", {"OldestOverdue", "RecurringPurges"}),
+        ("SweepFunction", {"SweepGap"}),
+    ):
         said = [blob for blob in life.metrics[function] if names <= blob.keys()]
         assert len(said) == life.invocations[function]
     purges = life.metrics["PurgeFunction"]

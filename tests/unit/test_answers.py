@@ -15,7 +15,7 @@ from shared.failure import CallFailedError
 from shared.instants import to_text
 from shared.outgoing import ContractEvent
 from shared.policy import Mode, Policy, Rule
-from shared.purge_due import FAILED_ANSWERS
+from shared.purge_shard import FAILED_ANSWERS
 from shared.record import Path, RecordRef, View
 from shared.retention import Why
 from shared.settle import TRIES_OF_UNKNOWN_RULES

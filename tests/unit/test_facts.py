@@ -343,6 +343,9 @@ def test_of_too_many_requests_the_one_that_was_answered_first_goes() -> None:
     for number in range(MOST_REQUESTS + 5):
         waiting = waiting.requested(asked(f"R-{number}", number))
     assert len(waiting.open_requests()) == MOST_REQUESTS + 5
+    answered = waiting.answered(waiting.requests, day(200), "erased")
+    assert len(answered.requests) == MOST_REQUESTS
+    assert answered.of(FactKind.REQUESTED) == waiting.of(FactKind.REQUESTED)
 
 
 def test_a_corrected_instant_stays_corrected() -> None:

@@ -10,8 +10,9 @@ from shared.failure import CallFailedError
 from shared.instants import to_text
 from shared.pausing import Pause
 from shared.policy import Rule
-from shared.purge_due import BATCH, GRACE, LEASE
+from shared.purge_shard import BATCH, LEASE
 from shared.record import SHARDS, Path, RecordRef, View
+from shared.retention import GRACE
 from shared.tally import Count
 from shared.timer import PUT_OFF_AT_MOST
 from tests.builders import LONG_AGO, NOW, opened, policy, shipment, shipment_ref, shipped, to_wire_text

@@ -242,7 +242,9 @@ def test_a_backup_from_after_the_refusal_does_not_refuse_it_again() -> None:
     assert (after.open_requests(), after.of(FactKind.REQUESTED)) == (told(world).open_requests(), {NOW})
 
 
-REQUESTS = [Request(f"R-{number}", NOW + (number % 5) * DAY, "staff-3") for number in range(2 * MOST_REQUESTS)]
+REQUESTS = [
+    Request(f"R-{number}", NOW + (number % 5) * DAY, "staff-3") for number in range(2 * MOST_REQUESTS)
+]
 WORDS = ("erased", "already_absent", "record_absent", "observed", "no_match", "rule_removed")
 type Step = Callable[[Facts, datetime], Facts]
 

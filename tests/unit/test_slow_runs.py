@@ -12,10 +12,20 @@ import pytest
 from shared.failure import CallFailedError
 from shared.outgoing import ContractEvent
 from shared.policy import Guard, Policy, Rule
-from shared.purge_due import BATCH, FAILED_ANSWERS, FRESH, TIME_TO_STOP
+from shared.purge_shard import BATCH, FAILED_ANSWERS, FRESH, TIME_TO_STOP
 from shared.record import Path, RecordRef, View
 from shared.tally import Count
-from tests.builders import LONG_AGO, NOW, delivery_rule, opened, policy, requested, shipment, shipment_ref, shipped
+from tests.builders import (
+    LONG_AGO,
+    NOW,
+    delivery_rule,
+    opened,
+    policy,
+    requested,
+    shipment,
+    shipment_ref,
+    shipped,
+)
 from tests.memory import Memory, MemoryBrake, MemoryBus, MemoryLedger, MemoryTables, MemoryTimers
 from tests.worlds import MemoryBusiness, World, memory_world
 

@@ -11,8 +11,8 @@ from shared.failure import CallFailedError
 from shared.finding import RecordsPage
 from shared.instants import SECOND
 from shared.policy import KeyTemplate, Mode, Policy, Rule
-from shared.purge_due import GRACE
 from shared.record import RecordRef
+from shared.retention import GRACE
 from shared.sweep import SweepReport
 from shared.tally import Count
 from tests.builders import (
