@@ -1,6 +1,7 @@
 """Rows of the Due table that somebody damaged: passed over, told of aloud, and in nobody's way."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import count, islice
 from typing import Any
@@ -125,6 +126,18 @@ def test_a_sound_row_in_anothers_shard(world: World) -> None:
     assert [record for record, _, _ in world.outcomes()] == [shipment_ref(names(1)[0]).text]
 
 
+def test_a_row_whose_key_cannot_be_quoted(world: World) -> None:
+    """It is whole, but no statement could remove it, nor the others of its batch with it."""
+    fill(world, names(2))
+    there = replace(timer(names(1, "bad")[0]), rule="delivery'contact")
+    put_raw(
+        world, there.sort_key, {**sound("", DUE), "rule": {"S": there.rule}, "key": {"M": there.record.key}}
+    )
+    report = world.purge(POLICY)
+    assert (report.failures, report.tally.counts[Count.ERASED]) == (("UnreadableTimer",), 2)
+    assert (world.standing(), rows(world)) == ([], 1)
+
+
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_a_damaged_row_is_in_nobodys_way(world: World, damage: str) -> None:
     """Those before and behind it are worked; the run fails aloud, each time, until somebody mends the row."""
@@ -143,7 +156,7 @@ def test_a_damaged_row_is_in_nobodys_way(world: World, damage: str) -> None:
 
 
 def test_damaged_rows_among_more_than_a_batch(world: World) -> None:
-    """At the very front, at the end of the first batch, in the middle, at the very end: none costs a timer."""
+    """At the very front, within the first batch, at its end, at the very end: none costs a timer."""
     several = names(BATCH + 20)
     fill(world, several[: BATCH - 2], DUE)
     fill(world, several[BATCH - 2 :], DUE + 2 * SECOND)

@@ -1,4 +1,4 @@
-"""`guard = "facts"`: a record that nothing was told of is erased only if still nothing is. In all three worlds."""
+"""`guard = "facts"`: a record that nothing was told of is erased only if still nothing is. In all worlds."""
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
@@ -94,7 +94,7 @@ class Then:
 
 @pytest.mark.parametrize("rule", [RULE, NESTED], ids=["all at once", "path by path"])
 def test_the_purge_finds_the_hold_and_waits(world: World, rule: Rule) -> None:
-    """Refused, it looks again, sees what Facts know, and keeps the record and its timer until the hold's end."""
+    """Refused, it looks again, sees what Facts know, and keeps record and timer until the hold's end."""
     rules = guarded(rule)
     world.business.put(RECORD, shipment())
     world.timers.put(timers_of(world, rules))

@@ -138,7 +138,7 @@ def test_a_conflict_with_a_transaction_that_commits(world: World, moment: str) -
 
 
 def test_a_conflict_that_never_ends_is_told(world: World, pauses: list[float]) -> None:
-    """After ten tries, with pauses that stay short; nothing stands there, and a later batch takes the number."""
+    """After ten tries, with pauses between; nothing stands there, and a later batch takes the number."""
     ledger, client = writer(world, TRIES)
     with pytest.raises(CallFailedError, match="^append: Contended$"):
         ledger.append(RECORD.shard, about(RECORD))

@@ -1,4 +1,4 @@
-"""A run that takes long: looks grow old, the bus hangs, a shard fails. Nothing is erased by what was seen then."""
+"""A run that takes long: looks grow old, the bus hangs, a shard fails. What is due is erased, and no more."""
 
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
