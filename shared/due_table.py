@@ -46,20 +46,13 @@ class DueTable:
         batch_put(self._client, self._table, [_row(timer) for timer in by_key.values()])
 
     def missing(self, timers: Collection[Timer]) -> Sequence[Timer]:
-        """As `TimersToSet.missing`."""
+        """As `TimersToSet.missing`; a row that cannot be read is none, so that it is written again."""
         keys = [
             {"shard": {"S": _shard(timer.record.shard)}, "sk": {"S": timer.sort_key}}
             for timer in dict.fromkeys(timers)
         ]
-        names = {"#shard": "shard", "#sk": "sk"}
-        rows = batch_get(
-            self._client,
-            self._table,
-            keys,
-            ProjectionExpression="#shard, #sk",
-            ExpressionAttributeNames=names,
-        )
-        standing = {row["sk"]["S"] for row in rows}
+        rows = batch_get(self._client, self._table, keys)
+        standing = {row["sk"]["S"] for row in rows if _timer_or_none(row)}
         return [timer for timer in timers if timer.sort_key not in standing]
 
     def ready(self, shard: int, until: datetime, after: str, limit: int) -> Sequence[Timer]:
@@ -69,11 +62,9 @@ class DueTable:
             self._unreadable[shard] = 0
         while (missing := limit - len(timers)) > 0:
             rows = self._rows(shard, until, after, missing)
-            for row in rows:
-                try:
-                    timers.append(_timer(row))
-                except (ValueError, KeyError, TypeError):
-                    self._unreadable[shard] += 1
+            found = [timer for row in rows if (timer := _timer_or_none(row))]
+            self._unreadable[shard] += len(rows) - len(found)
+            timers += found
             if len(rows) < missing:
                 break
             after = rows[-1]["sk"]["S"]
@@ -187,6 +178,14 @@ def _row(timer: Timer) -> dict[str, Any]:
         "attempts": {"N": str(timer.attempts)},
         "stamp": {"S": uuid4().hex},
     }
+
+
+def _timer_or_none(row: Mapping[str, Any]) -> Timer | None:
+    """What a row says; `None` if it cannot be read."""
+    try:
+        return _timer(row)
+    except (ValueError, KeyError, TypeError):
+        return None
 
 
 def _timer(row: Mapping[str, Any]) -> Timer:

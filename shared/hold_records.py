@@ -86,7 +86,7 @@ def place_hold(record: RecordRef, hold: Hold, telling: Telling, ports: Ports) ->
         before = known or Facts.begun(telling.now)
         after = before.held(hold)
         if after == before:
-            ports.timing.time_anew(record, telling.policy, telling.now)
+            telling.tally.include(ports.timing.time_anew(record, telling.policy, telling.now))
             return Held.KNOWN
         holds_now = after.holds[hold.case_ref].in_force(telling.now)
         needs = telling.policy.held_fields(record.table) if holds_now else ()
@@ -94,7 +94,7 @@ def place_hold(record: RecordRef, hold: Hold, telling: Telling, ports: Ports) ->
         if ports.facts.change(
             record, known, after, telling.entry(Outcome.HOLD_PLACED, record, **details), mark
         ):
-            ports.timing.time_anew(record, telling.policy, telling.now)
+            telling.tally.include(ports.timing.time_anew(record, telling.policy, telling.now))
             return Held.PLACED
         if exists and needs and not ports.records.has_fields(record, needs):
             refused = telling.entry(Outcome.HOLD_REFUSED, record, Held.TOO_LATE, **details)
@@ -124,7 +124,7 @@ def release_hold(record: RecordRef, closing: Closing, telling: Telling, ports: P
         mark = mark_change(after, exists=exists, seen=seen, now=telling.now)
         if after == before or ports.facts.change(record, known, after, entry, mark):
             # Also if it was known: the timers of the first time may have been lost on the way.
-            ports.timing.time_anew(record, telling.policy, telling.now)
+            telling.tally.include(ports.timing.time_anew(record, telling.policy, telling.now))
             return after != before
     raise CallFailedError("release", "Contended")
 

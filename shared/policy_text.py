@@ -132,7 +132,10 @@ class PolicyText(_Strict):
     not_before: date = Field(
         default=date(2000, 1, 1), strict=True, description="An anchor before this day is implausible."
     )
-    max_hold: Period = Field(default=timedelta(days=365), description="How long a hold may last at most.")
+    max_hold: Period = Field(
+        default=timedelta(days=365),
+        description="How far after its opening, or its last extension, a hold may end.",
+    )
     hold_reasons: tuple[HoldReason, ...] = Field(
         default=HOLD_REASONS, min_length=1, description="The reason codes that a hold may give."
     )
@@ -140,7 +143,9 @@ class PolicyText(_Strict):
         default=None, strict=True, description="A purge stops here and alarms."
     )
     ledger_retain: Period = Field(
-        default=timedelta(days=2555), description="How long evidence names its records."
+        default=timedelta(days=2555),
+        description="How long facts are kept after their record is gone and the last word about it. "
+        "At least as long as the oldest backup.",
     )
     rules: list[
         Annotated[

@@ -42,7 +42,7 @@ class PartProgress:
     scanned: int = 0
     counts: Counts = field(default_factory=Counter)
     failed: int = 0
-    """How often running it could not be told what was found, or not all of it be counted."""
+    """How many runs in a row could not tell or count all that the page at the cursor led to."""
 
 
 @dataclass(frozen=True)

@@ -61,6 +61,12 @@ class Tally:
         if why is Why.IMPLAUSIBLE:
             self.add(Count.IMPLAUSIBLE)
 
+    def include(self, other: "Tally") -> None:
+        """Count what another counted, too."""
+        self.counts += other.counts
+        self.dropped += other.dropped
+        self.seconds_to_erase += other.seconds_to_erase
+
     @classmethod
     def of(cls, count: Count) -> "Tally":
         """One of something."""
@@ -71,9 +77,7 @@ class Tally:
         """The sum of several tallies."""
         total = cls()
         for each in tallies:
-            total.counts += each.counts
-            total.dropped += each.dropped
-            total.seconds_to_erase += each.seconds_to_erase
+            total.include(each)
         return total
 
     def as_json(self) -> dict[str, object]:

@@ -1,7 +1,7 @@
 """Telling Facts something new: facts, evidence and the record's hold mark change together, or not at all."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
@@ -13,6 +13,7 @@ from shared.instants import to_text
 from shared.look import FactsToRead
 from shared.policy import Policy
 from shared.record import RecordRef
+from shared.tally import Tally
 
 TRIES = 5
 """How often a change looks again because somebody else was faster."""
@@ -44,7 +45,9 @@ class Telling:
     policy: Policy
     now: datetime
     cause: str
-    """`event`, `operator` or `restore`."""
+    """As in evidence: `event`, `operator`, `restore`, or what woke the purge."""
+    tally: Tally = field(default_factory=Tally)
+    """What came of it, beside the result: timers set anew, wake-ups that failed."""
 
     def entry(
         self,

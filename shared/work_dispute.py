@@ -31,4 +31,5 @@ def work_dispute(
                 tally.add(Count.HOLDS_RELEASED, int(release_hold(record, closing, telling, ports)))
         case MarkOutdated(record):
             tally.add(Count.MARKS_PUT_RIGHT, int(put_mark_right(record, telling.now, ports)))
+    tally.include(telling.tally)
     return tally

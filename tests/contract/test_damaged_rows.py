@@ -227,6 +227,18 @@ def test_a_row_that_was_mended_is_worked(world: World) -> None:
     assert (is_erased(world, names(1)[0]), rows(world)) == (True, 0)
 
 
+def test_the_sweep_mends_what_stands_in_a_timers_place(world: World) -> None:
+    """A damaged row does not pass for the timer that it was: the sweep sets that one again."""
+    fill(world, names(1))
+    (right,) = world.standing()
+    put_raw(world, right.sort_key, {"v": {"N": "2"}})
+    assert world.purge(POLICY).failures == ("UnreadableTimer",)
+    world.sweep(POLICY).raise_failures()
+    assert world.standing() == [right]
+    world.purge(POLICY).raise_failures()
+    assert (is_erased(world, names(1)[0]), rows(world)) == (True, 0)
+
+
 def test_a_damaged_row_of_later_does_not_count_yet(world: World) -> None:
     """It is met once it is about to be due; other shards' rows are theirs alone."""
     bad(world, NOW + PUT_OFF_AT_MOST + timedelta(minutes=1))
