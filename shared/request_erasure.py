@@ -55,5 +55,4 @@ def _begin(request: Request, rule: Rule, record: RecordRef, telling: Telling, po
         Outcome.REQUESTED, record, requested_at=request.requested_at, rule=rule.id, **details
     )
     tell(record, lambda known: known.requested(request), entry, ports.facts)
-    due = max(request.requested_at, telling.now)  # late only from now on
-    ports.timers.put([Timer(record, rule.id, at=request.requested_at, due=due)])
+    ports.timers.put([Timer(record, rule.id, at=request.requested_at, due=request.requested_at)])

@@ -48,4 +48,4 @@ def timers_for(record: RecordRef, rules: Iterable[Rule], view: View, now: dateti
         if isinstance(decision, Drop):
             continue
         at = decision.due if isinstance(decision, Erase) else decision.until
-        yield Timer(record, rule.id, at=at, due=max(at, now))  # late only from now on
+        yield Timer(record, rule.id, at=at, due=at)
