@@ -127,13 +127,16 @@ class UnitMeter:
                 yield from (_deleted(each["Statement"]) for each in request["Statements"])
             case "TransactWriteItems":
                 actions = [each for action in request["TransactItems"] for each in action.values()]
-                yield from ((each["TableName"], each["Key"]) for each in actions)
-            case "PutItem":
-                yield request["TableName"], self._key(request["TableName"], {"PutRequest": request})
-            case "GetItem" | "UpdateItem" | "DeleteItem":
-                yield request["TableName"], request["Key"]
+                yield from (self._named(each) for each in actions)
+            case "PutItem" | "GetItem" | "UpdateItem" | "DeleteItem":
+                yield self._named(request)
             case unknown if unknown != "Query":
                 raise ValueError(f"{operation} is not known to the meter")
+
+    def _named(self, request: Mapping[str, Any]) -> tuple[str, Item]:
+        """The table and key of a request about one item; a put has its key in the item."""
+        table = request["TableName"]
+        return table, request["Key"] if "Key" in request else self._key(table, {"PutRequest": request})
 
     def _key(self, table: str, write: Mapping[str, Any]) -> Item:
         item = write["PutRequest"]["Item"]
