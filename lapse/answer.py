@@ -60,9 +60,9 @@ def left(until: datetime | None, now: datetime) -> str:
     return length if until > now else f"{length} late"
 
 
-def counted(number: int, what: str) -> str:
-    """`1 record`, `2 records`."""
-    return f"{number:,} {what}{'' if number == 1 else 's'}"
+def counted(number: int, what: str, several: str = "") -> str:
+    """`1 record`, `2 records`; `several` where an `s` does not make them many."""
+    return f"{number:,} {what if number == 1 else several or what + 's'}"
 
 
 def summary(found: Sequence[object], what: str, unreadable: int) -> Iterator[str]:

@@ -86,7 +86,7 @@ def _shown(chains: list[Chain], findings: list[Finding]) -> Iterator[Any]:
         add_row(rows, each.shard, f"{each.batches:,}", f"{each.entries:,}", each.head.hash[:16])
     yield rows
     yield from (str(each) for each in findings)
-    entries = counted(sum(each.entries for each in chains), "entr").replace("entrs", "entries")
+    entries = counted(sum(each.entries for each in chains), "entry", "entries")
     yield f"{counted(len(findings), 'finding')}." if findings else f"All chains are whole: {entries}."
 
 

@@ -86,6 +86,14 @@ def test_heads_that_cannot_be_read_are_refused(operator: Operator, tmp_path: Pat
     assert answer.err == "lapse: --heads: the file is no output of `lapse ledger verify --json`.\n"
 
 
+def test_one_entry_is_counted_as_one() -> None:
+    """One is no plural."""
+    operator = Operator()
+    entry = operator.controls().telling(NOW).entry(Outcome.TOLD, shipment_ref())
+    operator.ledger.append(shipment_ref().shard, [entry])
+    assert operator.types(*VERIFY).out.splitlines()[-1] == "All chains are whole: 1 entry."
+
+
 def test_an_empty_ledger_is_whole() -> None:
     """It has sixteen empty chains."""
     answer = Operator().types(*VERIFY)
