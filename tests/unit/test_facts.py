@@ -144,6 +144,13 @@ def test_of_standing_instants_the_one_nearest_its_successor_goes() -> None:
     assert facts.of(LEFT) == {instant for _, instant in spread} - {day(200)} | {day(201)}
 
 
+def test_the_second_instant_gives_way_as_any_other() -> None:
+    """Only the earliest of those that stand always counts."""
+    spread = [(LEFT, day(10 * number)) for number in range(MOST_INSTANTS)]
+    facts = told(spread).told(LEFT, day(11))
+    assert facts.of(LEFT) == {instant for _, instant in spread} - {day(10)} | {day(11)}
+
+
 def test_nightly_repeats_do_not_lose_the_first_notice() -> None:
     """HR re-sends a departure every night with a new instant: the first one stands."""
     nights = [(LEFT, day(number)) for number in range(365)]
@@ -270,6 +277,12 @@ def test_a_case_knows_who_closed_it_and_who_opened_it() -> None:
         assert after(words).holds == {"CASE-1": expected}
 
 
+def test_a_case_that_was_closed_before_its_opening_was_told() -> None:
+    """Nothing is made up of what was not told: no reason, no name, no instant."""
+    unknown = Hold("", "CASE-1", "", since=None, until=None, closed_at=day(3), closed_by="U-2")
+    assert after([closed(3)]).holds == {"CASE-1": unknown}
+
+
 def test_of_too_many_cases_the_one_that_ended_first_goes() -> None:
     """A row stays small; cases that hold are never dropped, and telling what was dropped changes nothing."""
     ended: list[Hold | Closing] = []
@@ -312,6 +325,13 @@ def test_an_answer_is_given_once() -> None:
     """The first counts; an answer to what nobody asked is none; neither changes the version."""
     facts = Facts().requested(asked("R-1")).answered(["R-1"], day(3), "erased")
     assert facts.answered(["R-1", "R-9"], day(4), "already_absent") is facts
+
+
+def test_a_request_whose_instant_was_taken_back_is_answered_all_the_same() -> None:
+    """Whoever asked waits for the answer, though nothing is left that starts a clock."""
+    facts = Facts(4, requests={"R-1": asked("R-1")}).answered(["R-1"], day(3), "no_anchor")
+    assert facts.open_requests() == ()
+    assert facts.of(FactKind.REQUESTED) == frozenset()
 
 
 def test_a_refused_request_starts_no_clock() -> None:
@@ -363,6 +383,14 @@ def test_a_correction_can_be_taken_back() -> None:
     assert facts.corrected(LEFT, day(3), day(1)).of(LEFT) == {day(1)}
 
 
+def test_a_correction_beyond_the_bound_drops_what_telling_would() -> None:
+    """Of cancels the earliest, though others are closer to each other."""
+    days = [0, *range(10, 10 + MOST_INSTANTS - 1)]
+    full = told((RETURNED, day(number)) for number in days)
+    corrected = full.corrected(RETURNED, day(5), day(99))
+    assert corrected.of(RETURNED) == {day(number) for number in [*days[1:], 99]}
+
+
 def test_a_correction_that_is_known_changes_nothing() -> None:
     """Made again, it gives the very same facts, version included."""
     facts = told([(LEFT, day(1))]).corrected(LEFT, day(1), day(3))
@@ -372,11 +400,11 @@ def test_a_correction_that_is_known_changes_nothing() -> None:
     assert gone.corrected(LEFT, day(3), None) is gone
 
 
-def test_a_withdrawn_instant_that_is_told_every_night_raises_no_version_twice() -> None:
-    """It is noted once, and changes nothing any more: an erase under way is not disturbed for ever."""
-    facts = told([(LEFT, day(1))]).corrected(LEFT, day(1), None).told(LEFT, day(1))
-    assert facts.of(LEFT) == frozenset()
+def test_telling_again_what_was_taken_back_changes_nothing() -> None:
+    """Neither the facts nor their version: an erase under way is not disturbed, and it is no news for the ledger."""
+    facts = told([(LEFT, day(1))]).corrected(LEFT, day(1), None)
     assert facts.told(LEFT, day(1)) is facts
+    assert facts.of(LEFT) == frozenset()
 
 
 def test_what_was_withdrawn_stays_few() -> None:
