@@ -136,13 +136,13 @@ def rule_removed(timer: Timer, settling: Settling, tally: Tally) -> Settled:
 
 @dataclass(frozen=True)
 class _Case:
-    """One timer, while it is being settled. `removed` is what DynamoDB acknowledged so far."""
+    """One timer, while it is being settled. `removed` is what DynamoDB acknowledged so far, each with its due."""
 
     timer: Timer
     rule: Rule
     settling: Settling
     tally: Tally
-    removed: set[Path] = field(default_factory=set)
+    removed: dict[Path, datetime] = field(default_factory=dict)
 
     def settle(self, view: View) -> Settled:
         """Erase, wait or drop; if the guard refuses, look and decide again a few times."""
@@ -152,9 +152,9 @@ class _Case:
                 return self._wait(decision)
             if isinstance(decision, Drop):
                 return self._drop(decision.why)
-            if not self._erase(view):
+            if not self._erase(view, decision.due):
                 return self._end(stands=True)
-            if self.removed.issuperset(self.rule.erase):
+            if self.removed.keys() >= set(self.rule.erase):
                 return self._erased(decision)
             # Refused, or a field's parent is missing: the truth has changed, or was never there.
             view = look_at([(self.rule, self.timer.record)], self.settling.records, self.settling.facts)[
@@ -172,7 +172,7 @@ class _Case:
     def _decide(self, view: View) -> Erase | Wait | Drop:
         return decide(self.rule, view, self.settling.clock())
 
-    def _erase(self, view: View) -> bool:
+    def _erase(self, view: View, due: datetime) -> bool:
         """Erase what the guard lets; False if the run may erase no more."""
         allowance = self.settling.allowance
         if not allowance.take():
@@ -180,7 +180,7 @@ class _Case:
         removed = self.settling.records.erase(self.rule, self.timer.record, view)
         if not removed:
             allowance.give_back()
-        self.removed.update(removed)
+        self.removed.update(dict.fromkeys(removed, due))
         return True
 
     def _has_personal_fields(self) -> bool:
@@ -196,7 +196,7 @@ class _Case:
             self.tally.seconds_to_erase.append(late.total_seconds())
         else:
             self.tally.add(Count.ALREADY_ABSENT)
-        return self._end(*absent, due=decision.due)
+        return self._end(*absent)
 
     def _wait(self, decision: Wait) -> Settled:
         held = decision.why is Why.HELD
@@ -225,11 +225,11 @@ class _Case:
         later: Timer | None = None,
         failure: str = "",
         stands: bool = False,
-        due: datetime | None = None,
     ) -> Settled:
         """What became of the timer, with evidence of all that was removed on the way."""
         if self.removed:
             self.tally.add(Count.ERASED)
+            due = max(self.removed.values())
             erased = self._entry(Outcome.ERASED, tuple(sorted(self.removed)), due=due)
             entries = (erased, *entries)
         return Settled(self.timer, entries, later, failure, stands, self.rule.on_request)

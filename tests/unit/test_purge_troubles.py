@@ -232,8 +232,14 @@ def test_a_failure_after_a_removal_keeps_its_evidence() -> None:
     tables = Then(memory_of(world))
     tables.after = lambda: setattr(tables, "broken", True)
     world.records = tables
+    corrected = LONG_AGO + timedelta(days=2)
+    world.business.put(shipment_ref("S-1"), shipment("S-1", shipped_at={"S": to_wire_text(corrected)}))
     assert world.purge(policy(NESTED)).failures == ("ReadTimeoutError",)
     assert evidence(world) == {"erased": {"email", "contact_number"}}
+    dues = {entry["due"] for entry in world.business.entries() if entry["outcome"] == "erased"}
+    assert dues == {to_wire_text(corrected + timedelta(days=90))}, (
+        "the due by which it was decided, not the timer's"
+    )
     tables.broken = False
     tables.after = lambda: None
     world.now += timedelta(minutes=2)

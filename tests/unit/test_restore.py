@@ -586,6 +586,21 @@ def test_interrupted_and_run_again(call: int, *, after: bool, raises: Callable[[
     assert memory_of(world).items == memory_of(undisturbed).items
 
 
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+def test_what_was_erased_when_the_ledger_failed_gets_its_evidence(*, after: bool) -> None:
+    """The same run works its timers again: the next one would find nothing there, and say nothing."""
+    world = restored(*_interrupted())
+    calls = Misfortune(-1, after=False, raises=Crash)
+    replayed(misbehaving(restored(*_interrupted()), calls))
+    failing = Misfortune(calls.calls.index("ledger.append"), after, lambda: CallFailedError("append", "Down"))
+    done = replayed(misbehaving(world, failing))
+    erased = [record for record, _, _ in world.outcomes() if record == shipment_ref().text]
+    restoring = [e for e in world.business.entries() if e["cause"] == "restore" and e["record"] in erased]
+    assert {each["outcome"] for each in restoring} & {"erased", "already_absent"}
+    assert (done.failures, done.through) == (("Down",), False)
+    assert replayed(world).through
+
+
 def test_what_fails_is_told() -> None:
     """A record that cannot be looked at is a failure: the replay is not through."""
     world = restored(*_interrupted())
