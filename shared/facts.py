@@ -118,7 +118,7 @@ class Facts:
         return tuple(request for request in self.requests.values() if request.answered_at is None)
 
     def told(self, kind: FactKind, instant: datetime) -> "Facts":
-        """These facts and one instant more; the very same if it was known, was taken back, or cannot matter."""
+        """These facts and one instant more; the very same if it was known, taken back, or cannot matter."""
         known = self.instants.get(kind, frozenset())
         is_news = instant not in known | self.withdrawn.get(kind, frozenset())
         instants = self._bounded(kind, known | {instant}) if is_news else known

@@ -46,8 +46,8 @@ def forgotten_too_soon(rules: Sequence[Rule], ledger_retain: timedelta) -> Itera
     longest = max(rules, key=lambda rule: rule.retain, default=None)
     if longest and ledger_retain - OLDEST_BACKUP < longest.retain:
         yield (
-            f"ledger_retain: must be at least {OLDEST_BACKUP.days} days, the age of the oldest backup, longer than "
-            f"{longest.id}.retain"
+            f"ledger_retain: must be at least {OLDEST_BACKUP.days} days, the age of the oldest backup, "
+            f"longer than {longest.id}.retain"
         )
 
 

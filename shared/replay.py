@@ -19,7 +19,7 @@ from shared.hold_mark import right_mark
 from shared.hold_records import FactsToHold, put_mark_right
 from shared.hold_records import Ports as HoldPorts
 from shared.pausing import Brake
-from shared.policy import Policy
+from shared.policy import Guard, Policy
 from shared.purge_due import purge_due
 from shared.purge_shard import Ledger
 from shared.purge_shard import Pace as PurgePace
@@ -39,7 +39,7 @@ CAUSE = "restore"
 MOST_TIMERS = 10_000
 """In memory at a time, or little more: then they are purged before the sweep goes on."""
 TRIES = 3
-"""How often timers are worked that a failure left standing: nobody finds them again once this process ends."""
+"""How often timers are worked that a failure left standing: they end with this process."""
 _AN_HOUR = timedelta(hours=1)
 """There is no function whose time would be up."""
 
@@ -119,7 +119,9 @@ def replay(table: str, policy: Policy, ports: Ports, pace: Pace) -> Replayed:
 
 class _Replay:
     def __init__(self, policy: Policy, ports: Ports, pace: Pace) -> None:
-        self._policy, self._ports, self._pace = policy, ports, pace
+        # A hold that is placed meanwhile marks the live record: of the restored one, only Facts know that it is held.
+        rules = tuple(replace(rule, guard=Guard.FACTS) for rule in policy.rules)
+        self._policy, self._ports, self._pace = replace(policy, rules=rules), ports, pace
         self._timers = TimersInMemory()
         self._progress = ProgressInMemory(pace.advance)
         self._done = Replayed()
@@ -183,11 +185,11 @@ class _Replay:
             report = purge_due(policy, ports, pace, CAUSE)
             self._done.tally = Tally.total([self._done.tally, report.tally])
             self._done.failures += report.failures
+            if report.tally.counts[Count.PAUSED]:
+                self._done.stopped = Stopped.PAUSED
             if not report.failures:
                 break
             # What was erased without evidence, since the ledger failed, has its timer still: once more.
-        if report.tally.counts[Count.PAUSED]:
-            self._done.stopped = Stopped.PAUSED
         self._timers.clear()
 
     def _is_allowed(self, due: int) -> bool:

@@ -46,7 +46,7 @@ from tests.builders import (
     to_wire_text,
 )
 from tests.memory import Memory, MemoryFacts, MemoryTables
-from tests.misbehaving import Crash, misbehaving
+from tests.misbehaving import Crash, Meanwhile, misbehaving
 from tests.misbehaving import Fault as Misfortune
 from tests.operators import ReadLedger
 from tests.scans import only_scans
@@ -584,6 +584,20 @@ def test_interrupted_and_run_again(call: int, *, after: bool, raises: Callable[[
     undisturbed = restored(*_interrupted())
     replayed(undisturbed)
     assert memory_of(world).items == memory_of(undisturbed).items
+
+
+def test_a_hold_that_is_placed_just_before_the_erase_keeps_the_restored_record() -> None:
+    """It marks the live record, not this one: so the erase itself asks whether facts still say nothing."""
+    calls = Misfortune(-1, after=False, raises=Crash)
+    before = with_records()
+    replayed(misbehaving(restored(before, backup_of(before)), calls))
+    live = with_records()
+    world = restored(live, backup_of(live))
+    moment = calls.calls.index("records.erase")
+    replayed(misbehaving(world, Meanwhile(moment, lambda: held(live, SHIPMENT, NOW + DAY))))
+    kept = world.business.get(SHIPMENT)
+    assert kept is not None
+    assert kept["email"] == shipment()["email"]
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
