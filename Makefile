@@ -26,7 +26,7 @@ CHECKED := functions shared lapse tests bench
 SOURCES = $(foreach top,$(CHECKED),$(if $(wildcard $(top)/*.py $(top)/*/*.py),$(top)))
 export SAM_CLI_TELEMETRY := 0
 
-.PHONY: help demo test lint fix local local-down build invoke deploy bench envs lock clean
+.PHONY: help demo test lint fix simulate guarantee local local-down build invoke deploy bench mutants fuzz envs lock clean
 
 help: ## List what make can do
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -47,6 +47,12 @@ lint: envs ## Ruff, mypy, cfn-lint and sam validate
 fix: envs ## Format, and fix what ruff can fix
 	.venv/bin/ruff format
 	.venv/bin/ruff check --fix
+
+simulate: envs ## Simulate faults: SEEDS=2000 STEPS=0 (at least so many), or SEED=17 (one again, with its trace)
+	$(PY) -m tests.simulation $(if $(SEED),--seed $(SEED),--seeds $(or $(SEEDS),2000) --steps $(or $(STEPS),0))
+
+guarantee: envs ## The full simulation and all planted bugs, into docs/guarantee.md (SEEDS=)
+	$(PY) -m tests.simulation.guarantee $(if $(SEEDS),--seeds $(SEEDS))
 
 local: envs ## Deploy to a local stack and leave it running; see .local/env and .local/outputs.json
 	$(PY) -m lapse.local up
@@ -69,9 +75,15 @@ bench: envs ## Run the benchmarks
 	$(PY) -m bench
 	$(PY) -m bench.sweep
 
+mutants: envs .envs/mutants/.ready ## Mutate the pure part, the guard and the ledger (ONLY=shared/retention.py, JOBS=)
+	$(PY) -m tests.mutants $(if $(JOBS),--jobs $(JOBS)) $(ONLY)
+
+fuzz: .envs/fuzz/.ready ## Feed hostile input to all that reads, guided by coverage (TARGET=, SECONDS= for each)
+	.envs/fuzz/bin/python -m tests.fuzz $(if $(TARGET),--target $(TARGET)) $(if $(SECONDS),--seconds $(SECONDS))
+
 clean: ## Remove everything that make made
 	if [ -d .local ] && [ -x $(PY) ]; then $(PY) -m lapse.local down; fi
-	rm -rf .aws-sam .build .envs .hypothesis .local .mypy_cache .pytest_cache .ruff_cache .venv
+	rm -rf .aws-sam .build .envs .hypothesis .local .mutants .mypy_cache .pytest_cache .ruff_cache .venv
 
 # --- environments: one per requirements file, because their pins conflict -------------------------------------
 
@@ -93,7 +105,7 @@ envs: .venv/.ready .envs/sam/.ready .envs/stack/.ready .envs/lambda/.ready
 	$(UV) pip install --quiet --python .envs/$* --require-hashes --requirement $<
 	touch $@
 
-LOCKED := runtime dev lambda sam stack uv
+LOCKED := runtime dev lambda sam stack uv mutants fuzz
 lock: .envs/uv/.ready ## Pin the newest versions of requirements/*.in in requirements/*.txt
 	cd requirements && for name in $(LOCKED); do \
 	  ../$(UV) pip compile --quiet --upgrade --universal --python-version 3.13 --generate-hashes --no-header \

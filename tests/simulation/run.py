@@ -1,0 +1,341 @@
+"""One run: a seed, a script, a phase with faults, a phase without; and what the oracle says."""
+
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from functools import partial
+from typing import Any
+from unittest.mock import patch
+
+from shared.ledger import Head
+from shared.outgoing import ContractEvent
+from shared.policy import Guard
+from shared.record import RecordRef
+from shared.sweep import SweepReport
+from tests.builders import NOW
+from tests.memory import Items
+from tests.simulation import afterwards
+from tests.simulation.deadlines import GRACE, Deadlines, standing
+from tests.simulation.faults import Faults
+from tests.simulation.history import Closing, Instant, Opening, Said, mark_end
+from tests.simulation.hub import Hub
+from tests.simulation.oracle import Oracle, Violation
+from tests.simulation.outside import Outside
+from tests.simulation.places import Path, Run
+from tests.simulation.ports import end_of, memory_with_chains
+from tests.simulation.promises import DAY, Edition, editions
+from tests.simulation.restoring import Restoring
+from tests.simulation.script import RETAIN, SAFETY, Happening, Mode, script
+from tests.simulation.stack import Delivery, Ears, Stack
+
+MODES = (Mode.ALL, Mode.ALL, Mode.NO_SWEEP, Mode.NO_RECURRING)
+BATCHES = (2, 3, 100)
+"""The purge's batch: few, so that few timers make several, or as usual."""
+MINUTE = timedelta(minutes=1)
+POISONED = 3 * DAY
+"""How long a record may still be unreadable once the faults are over: then somebody has mended it."""
+PERSONAL: Mapping[str, frozenset[Path]] = {
+    "Shipments": frozenset(
+        {("contact_number",), ("email",), ("gate", "code"), ("mobile",), ("name",), ("company",)}
+    ),
+    "Contacts": frozenset({("telephone",), ("email",), ("job_title",)}),
+}
+HELD: Mapping[str, set[Path]] = {
+    "Shipments": {("contact_number",), ("email",), ("gate", "code")},
+    "Contacts": {("telephone",), ("email",)},
+}
+"""The fields that a hold keeps."""
+
+
+@dataclass
+class Result:
+    """What became of a run."""
+
+    seed: int
+    mode: Mode
+    steps: int
+    events: int
+    erasures: int
+    cut_overs: int
+    windows: int
+    happenings: Counter[str]
+    faults: Faults
+    violations: list[Violation]
+    trace: str
+    lines: list[str] = field(default_factory=list)
+
+
+def simulate(seed: int, happenings: Sequence[Happening] | None = None, *, tell: bool = False) -> Result:
+    """Run a seed, or part of its script; the lines of its trace only if asked for."""
+    with patch("shared.purge_shard.BATCH", BATCHES[seed // len(MODES) % len(BATCHES)]):
+        return Simulation(seed, happenings, tell=tell).run()
+
+
+class Simulation:
+    """One run."""
+
+    def __init__(
+        self, seed: int, happenings: Sequence[Happening] | None = None, *, tell: bool = False
+    ) -> None:
+        self.seed, self.mode = seed, MODES[seed % len(MODES)]
+        self.happenings = script(seed, self.mode) if happenings is None else happenings
+        self.hub = Hub(seed, NOW)
+        self.hub.told = [] if tell else None
+        self.faults = Faults()
+        chance = self.hub.chance("run")
+        guard = Guard.FACTS if chance.random() < 0.5 else Guard.RECORD
+        cap = chance.choice((None, None, 2)) if self.mode is Mode.ALL else None
+        self.editions = editions(guard, cap)
+        self.memory, self.chains = memory_with_chains(self.hub.chance("salts"))
+        self.memory.page = chance.choice((2, 5))
+        self.oracle = Oracle(self.memory.items, PERSONAL, lambda: self.hub.now, by_facts=guard is Guard.FACTS)
+        self.deadlines = Deadlines(self.oracle, self.mode)
+        ears = Ears(
+            committed=self._committed,
+            taken=self._taken,
+            swept=self._swept,
+            ended=self.oracle.evidence.ended,
+            news=self._news,
+            observe=self._observe,
+        )
+        self.stack = Stack(self.hub, self.faults, self.memory, self.editions["usual"], ears)
+        self.stack.sweeps = self.mode is not Mode.NO_SWEEP
+        self.stack.recurring = self.mode is not Mode.NO_RECURRING
+        self.restoring = Restoring(self.hub, self.stack, self.oracle, self._cut_over)
+        self.outside = Outside(
+            self.hub,
+            self.faults,
+            self.memory,
+            self.stack,
+            self.oracle,
+            self.mode,
+            canary=f"canary-{seed}-",
+            restore=self.restoring.restore,
+            deploy=self._deploy,
+            arrivals=self.deadlines.arrivals,
+        )
+        self.stack.ambushed = self.outside.ambushed
+        self.taken: list[Delivery] = []
+        self.answered: set[tuple[str, str]] = set()
+        """Requests and records."""
+        self.refused: set[tuple[str, RecordRef]] = set()
+        """Holds that came too late."""
+        self.news: list[str] = []
+        self.heads: dict[int, Head] = {}
+        """The ends of the chains, as they were seen."""
+        self._rows = dict.fromkeys(self.chains, 0)
+        self._timers: dict[tuple[int, str], tuple[str, str]] = {}
+
+    def run(self) -> Result:
+        """Safety, then liveness, then what can be said only in the end."""
+        for happening in self.happenings:
+            self.hub.at(happening.when, partial(self.outside.do, happening))
+        self.hub.at(NOW, self.restoring.back_up)
+        self.hub.at(NOW, self.stack.tick)
+        self.hub.run(NOW + SAFETY, self._after_step)
+        self._be_quiet()
+        end = max(self.hub.now, self.outside.last_delivery) + RETAIN + GRACE + DAY
+        self.hub.run(end, self._after_step)
+        self._judge_the_end()
+        self.hub.note(
+            sorted(map(str, self.memory.items.values())), [len(each) for each in self.chains.values()]
+        )
+        return Result(
+            self.seed,
+            self.mode,
+            self.hub.steps,
+            self.stack.events,
+            self.oracle.erasures,
+            self.restoring.cut_overs,
+            self.oracle.windows,
+            Counter(each.what for each in self.happenings),
+            self.faults,
+            self.oracle.violations,
+            self.hub.trace.hexdigest(),
+            self.hub.told or [],
+        )
+
+    def _be_quiet(self) -> None:
+        """The faults are over; the operators see to what is left: dead letters go back into their queues."""
+        self.deadlines.quiet = self.hub.now
+        self.faults.on = False
+        for message in self.stack.dead_letters:
+            message.receives = 0
+            self.stack.work(message)
+        self.stack.dead_letters.clear()
+        self.hub.at(self.hub.now + POISONED, self.faults.poisoned.clear)
+
+    def _judge_the_end(self) -> None:
+        self.deadlines.changed()
+        self.deadlines.look(self.stack.editions["purge"], self.faults.poisoned)
+        self.oracle.evidence.judge_the_end()
+        afterwards.judge_answers(self.oracle, self.stack, self.answered)
+        afterwards.judge_chains(self.oracle, self.chains, self.heads, self.hub.chance("tamper"))
+        sinks: dict[str, object] = {
+            "facts": self.memory.facts,
+            "timers": self.memory.timers,
+            "ledger": [chain.rows for chain in self.chains.values()],
+            "schedules": self.memory.minutes,
+            "progress": (self.memory.sweep, self.memory.parts, self.memory.pause),
+            "news": self.news,
+            "errors": self.stack.aloud,
+            "reasons of dead letters": [reason for _, reason in self.stack.refused],
+        }
+        afterwards.judge_canary(self.oracle, self.outside.canary, sinks)
+
+        def let_pass() -> None:
+            self.hub.run(self.hub.now + 60 * MINUTE, self._after_step)
+
+        afterwards.judge_redelivery(self.oracle, self.stack, self.taken, let_pass)
+
+    # --- after each step ------------------------------------------------------------------------------------
+
+    def _after_step(self) -> None:
+        self._observe(self.hub.acting.run if self.hub.acting else None)
+        self.deadlines.look(self.stack.editions["purge"], self.faults.poisoned)
+
+    def _observe(self, run: Run | None) -> None:
+        before = len(self.oracle.removals)
+        self.oracle.look(run)
+        self._judge_timers_of_erased(before)
+        self._read_ledger(run)
+        self._judge_timers(run)
+        if run is not None:
+            self.stack.see_outputs(run)
+
+    def _read_ledger(self, run: Run | None) -> None:
+        """Read what came into the ledger, as everybody can."""
+        for number, chain in self.chains.items():
+            if len(chain.rows) == self._rows[number]:
+                continue
+            for row in chain.rows[self._rows[number] :]:
+                entries, names = json.loads(row["body"])["entries"], json.loads(row["names"] or "null")
+                for entry, name in zip(entries, names, strict=True):
+                    self.oracle.evidence.entered({**entry, "record": name[1] if name else ""}, run)
+                self.heads[number] = Head(*end_of(row))
+            self._rows[number] = len(chain.rows)
+            self.deadlines.changed()
+
+    def _judge_timers(self, run: Run | None) -> None:
+        """I10: a timer that goes leaves evidence, or a later timer; unless the whole table was lost."""
+        if self._timers.keys() == self.memory.timers.keys():
+            return
+        standing_now = {key: (each.record.text, each.rule) for key, each in self.memory.timers.items()}
+        left = {*standing_now.values(), *(run.ended if run else ())}
+        for key in self._timers.keys() - standing_now.keys() if run else ():
+            if self._timers[key] not in left:
+                what = f"{self._timers[key][0]}: a timer went without evidence or a later one"
+                self.oracle.violated("I10", what)
+        self._timers = standing_now
+
+    def _judge_timers_of_erased(self, before: int) -> None:
+        """I10: nothing is erased without a timer; those of a replay are its own."""
+        for removal in self.oracle.removals[before:]:
+            rules = {rule for text, rule in self._timers.values() if text == removal.record.text}
+            if not removal.run.is_restore and not rules & set(removal.dues):
+                self.oracle.violated("I10", "erased without a timer", removal.record)
+
+    # --- what the run hears ---------------------------------------------------------------------------------
+
+    def _committed(
+        self, at_work: Delivery | None, run: Run, call: str, args: tuple[Any, ...], result: Any
+    ) -> None:
+        """A call was applied."""
+        match call:
+            case "facts.change" if result and at_work and at_work.message.said:
+                self.oracle.heard(args[0], at_work.message.said)
+                self.deadlines.changed()
+            case "brake.put":
+                self.oracle.paused(args[0].until if args[0] else None)
+                self.deadlines.changed()
+            case "timers.ready" if args[3] > 1:
+                run.batch_began = self.hub.now
+
+    def _swept(self, _run: Run, report: SweepReport) -> None:
+        if report.sweep and report.sweep.finished:
+            self.deadlines.swept(report.sweep.began)
+
+    def _news(self, news: Sequence[ContractEvent], run: Run) -> None:
+        """I3 and I7: what was told to others is true."""
+        for event in news:
+            self.news.append(f"{event.detail_type} {event.detail}")
+            if event.detail_type not in {"ErasureCompleted", "ErasureRefused", "HoldRefused"}:
+                continue
+            table, key = event.detail["table"], event.detail["key"]
+            record = RecordRef(table, {name: {"S": text} for name, text in key.items()})
+            if event.detail_type == "HoldRefused":
+                self.refused.add((event.detail["case_ref"], record))
+                if not self.oracle.place.absent(record, HELD[table], run.began):
+                    self.oracle.violated(
+                        "I3", "a hold was refused though there was something to hold", record
+                    )
+                continue
+            self.answered.add((event.detail["request_id"], record.text))
+            (request_rule,) = (each for each in run.edition.promises_of(table) if each.on_request)
+            completed = event.detail_type == "ErasureCompleted"
+            if completed and not self.oracle.place.absent(record, request_rule.fields, run.began):
+                self.oracle.violated("I7", "an erasure was called complete that was not", record)
+
+    def _taken(self, delivery: Delivery) -> None:
+        """I10: an event that was taken was applied, or superseded, or refused with reason."""
+        message, said = delivery.message, delivery.message.said
+        self.taken.append(delivery)
+        if message.sound == delivery.refused:
+            what = "a sound event was refused" if delivery.refused else "a malformed event was accepted"
+            self.oracle.violated("I10", f"{message.name}: {what}")
+        if said is None or delivery.refused:
+            return
+        for record in message.records:
+            if isinstance(said, Opening):
+                if delivery.result == "too_late" or (said.case, record) in self.refused:
+                    continue
+                self.oracle.acknowledged[record].add(said)
+            if not self._is_kept(record, said):
+                self.oracle.violated("I10", f"{message.name}: taken, and not kept", record)
+
+    def _is_kept(self, record: RecordRef, said: Said) -> bool:
+        told = self.oracle.told[record].said
+        match said:
+            case Opening(case, since):
+                return any(isinstance(e, Opening) and e.case == case and e.since >= since for e in told)
+            case Closing(case, at):
+                return any(isinstance(e, Closing) and e.case == case and e.at >= at for e in told)
+            case Instant("shipped"):  # kept only where the record does not say so itself
+                return True
+            case _:
+                return said in told
+
+    # --- deployments and restores ---------------------------------------------------------------------------
+
+    def _deploy(self, name: str) -> None:
+        """A new edition, function by function."""
+        for number, function in enumerate(("events", "sweep", "purge")):
+            put_to_use = partial(self._put_to_use, function, self.editions[name])
+            self.hub.at(self.hub.now + number * MINUTE / 2, put_to_use)
+
+    def _put_to_use(self, function: str, edition: Edition) -> None:
+        self.stack.editions[function] = edition
+        self.deadlines.deployed_at = self.hub.now
+        self.deadlines.changed()
+
+    def _cut_over(self, table: str, items: Items, run: Run) -> None:
+        """I9: the restored table is put to use. What is due is gone, what is held says so."""
+        oracle, restored = self.oracle, self.oracle.restored
+        assert restored is not None
+        for record, promise, deadline in standing(oracle, restored, run.edition):
+            latest = max(deadline, oracle.told_at.get(record, deadline), self.deadlines.deployed_at)
+            if latest + MINUTE < run.began:
+                oracle.violated("I9", f"put to use with fields that were due by {promise.rule}", record)
+        for record, item in restored.last.items():
+            held_until = max(oracle.told[record].ends(), default=NOW)
+            is_new = oracle.told_at.get(record, NOW) >= run.began
+            if held_until > self.hub.now + MINUTE and not is_new and (mark_end(item) or NOW) <= self.hub.now:
+                oracle.violated("I9", "put to use without the mark of a hold", record)
+        for record in [each for each in self.memory.items if each.table == table]:
+            del self.memory.items[record]
+        self.memory.items.update(items)
+        oracle.cut_over(table)
+        self.deadlines.changed()
+        self.outside.sweep()
