@@ -188,13 +188,19 @@ def _timer_or_none(row: Mapping[str, Any]) -> Timer | None:
         return None
 
 
+def _attempts(text: str) -> int:
+    if not re.fullmatch(r"\d{1,9}", text, re.ASCII):
+        raise ValueError("attempts are no small whole number")
+    return int(text)
+
+
 def _timer(row: Mapping[str, Any]) -> Timer:
     timer = Timer(
-        record=RecordRef(row["table"]["S"], row["key"]["M"]),
+        record=RecordRef.of(RecordRef(row["table"]["S"], row["key"]["M"]).text),
         rule=row["rule"]["S"],
         at=parse_rfc3339(row["sk"]["S"].partition("#")[0]),
         due=parse_rfc3339(row["due"]["S"]),
-        attempts=int(row["attempts"]["N"]),
+        attempts=_attempts(row["attempts"]["N"]),
         stamp=row["stamp"]["S"],
     )
     own_key = _shard(timer.record.shard), _quotable(timer.sort_key)

@@ -6,7 +6,7 @@ from typing import Any
 
 from shared.evidence import Outcome
 from shared.facts import Closing, FactKind, Facts, Hold, Request
-from shared.instants import parse_rfc3339
+from shared.instants import UnreadableInstantError, parse_rfc3339
 from shared.pausing import Pause
 from shared.record import RecordRef
 
@@ -29,16 +29,20 @@ def rebuilt(entries: Iterable[KeptEntry]) -> dict[str, Facts]:
 
 def is_about_facts(entry: KeptEntry) -> bool:
     """Whether what this entry is evidence of changed Facts."""
-    return entry.get("outcome") in _CHANGES
+    return isinstance(entry.get("outcome"), str) and entry["outcome"] in _CHANGES
 
 
 def is_readable(entry: KeptEntry) -> bool:
     """Whether an entry about Facts has all that it takes to make the same change again."""
     try:
+        texts = (entry["at"], entry["reason"], entry["record"], *entry["details"].values())
+        if not all(isinstance(text, str) for text in texts):
+            return False
+        "".join(texts).encode()  # what is not valid Unicode could not be stored
         parse_rfc3339(entry["at"])
         _changed(Facts(), entry)
         return not entry["record"] or RecordRef.of(entry["record"]) is not None
-    except (KeyError, TypeError, ValueError):
+    except (AttributeError, KeyError, TypeError, ValueError):
         return False
 
 
@@ -54,9 +58,18 @@ def last_pause(entries: Iterable[KeptEntry]) -> Pause | None:
 
 
 def _pause(entry: KeptEntry) -> Pause:
-    details = entry["details"]
-    since, until = parse_rfc3339(entry["at"]), _instant(details, "until")
-    return Pause(details.get("by", ""), details.get("reason_code", ""), since, until)
+    """A pause of which something cannot be read is a pause."""
+    details = entry.get("details")
+    texts = details if isinstance(details, dict) else {}
+    since, until = _readable(entry.get("at")), _readable(texts.get("until"))
+    return Pause(str(texts.get("by", "")), str(texts.get("reason_code", "")), since, until)
+
+
+def _readable(text: object) -> datetime | None:
+    try:
+        return parse_rfc3339(text) if isinstance(text, str) else None
+    except UnreadableInstantError:
+        return None
 
 
 def _told(facts: Facts, entry: KeptEntry) -> Facts:

@@ -38,12 +38,21 @@ def facts_of_row(row: Mapping[str, Any]) -> Facts:
     holds = row.get("holds", {}).get("M", {})
     requests = row.get("requests", {}).get("M", {})
     return Facts(
-        version=int(row["version"]["N"]),
+        version=_version(row["version"]["N"]),
         instants={kind: _read_instants(row[kind.value]) for kind in FactKind if kind.value in row},
         holds={case_ref: _hold(case_ref, each["M"]) for case_ref, each in holds.items()},
         requests={request_id: _request(request_id, each["M"]) for request_id, each in requests.items()},
-        withdrawn={FactKind(kind): _read_instants(each) for kind, each in withdrawn.items()},
+        withdrawn={
+            kind: _read_instants(withdrawn[kind.value]) for kind in FactKind if kind.value in withdrawn
+        },
     )
+
+
+def _version(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise ValueError("version is no whole number") from None
 
 
 def _instants(instants: frozenset[datetime]) -> dict[str, Any]:

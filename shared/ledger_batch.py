@@ -127,11 +127,24 @@ def entries_in(batch: Batch) -> Iterator[Kept]:
     Raises:
         ValueError: body and names cannot be read, or do not fit: the verifier says what is wrong.
     """
-    entries = json.loads(batch["body"])["entries"]
-    names = [None] * len(entries) if batch["names"] is None else json.loads(batch["names"])
-    for position, (entry, name) in enumerate(zip(entries, names, strict=True)):
-        named = {**entry, "record": name[1] if name else ""}
-        yield Kept(batch["shard"], batch["seq"], position, named)
+    try:
+        entries = json.loads(batch["body"])["entries"]
+        names = [None] * len(entries) if batch["names"] is None else json.loads(batch["names"])
+        named = [{**entry, "record": _record(name)} for entry, name in zip(entries, names, strict=True)]
+    except (KeyError, TypeError, RecursionError):
+        raise ValueError("body or names cannot be read") from None
+    for position, entry in enumerate(named):
+        yield Kept(batch["shard"], batch["seq"], position, entry)
+
+
+def _record(name: object) -> str:
+    match name:
+        case None:
+            return ""
+        case [str(), str(record)]:
+            return record
+        case _:
+            raise TypeError
 
 
 def _text(item: Mapping[str, Any], name: str) -> str:

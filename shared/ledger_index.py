@@ -111,7 +111,7 @@ def _tells(row: Mapping[str, Any], rule_id: str, since: datetime) -> bool:
             and parse_rfc3339(line["at"]) >= since
             for line in json.loads(row["lines"]["S"])
         )
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return False
 
 

@@ -36,7 +36,7 @@ def read_policy(text: bytes) -> Policy:
     """
     try:
         document = tomllib.loads(text.decode())
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # a number of too many digits is a plain ValueError
         raise PolicyError([f"not TOML: {error}"]) from None
     try:
         written = PolicyText.model_validate(document)

@@ -38,8 +38,9 @@ class RecordRef:
         """
         table, _, key_text = text.partition("#")
         try:
+            text.encode()
             key = json.loads(key_text)
-        except RecursionError:
+        except (RecursionError, UnicodeEncodeError):
             key = None
         if not _is_typed_key(key) or (reference := cls(table, key)).text != text:
             raise ValueError("not a record reference")

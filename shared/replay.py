@@ -119,7 +119,7 @@ def replay(table: str, policy: Policy, ports: Ports, pace: Pace) -> Replayed:
 
 class _Replay:
     def __init__(self, policy: Policy, ports: Ports, pace: Pace) -> None:
-        # A hold that is placed meanwhile marks the live record: of the restored one, only Facts know that it is held.
+        # A hold that is placed meanwhile marks the live record: of this one, only Facts know that it is held.
         rules = tuple(replace(rule, guard=Guard.FACTS) for rule in policy.rules)
         self._policy, self._ports, self._pace = replace(policy, rules=rules), ports, pace
         self._timers = TimersInMemory()

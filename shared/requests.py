@@ -90,6 +90,6 @@ def _check_key(key: Mapping[str, Any]) -> None:
         names.validate_python(list(key))
     except ValidationError:
         raise RefusedError("key", "must name a record by one or two key attributes") from None
-    for name, value in key.items():
+    for value in key.values():
         is_number = isinstance(value, Mapping) and "N" in value
-        KeyTemplate("N" if is_number else "S", "").take(value, f"key.{name}")
+        KeyTemplate("N" if is_number else "S", "").take(value, "key")

@@ -136,7 +136,7 @@ def rule_removed(timer: Timer, settling: Settling, tally: Tally) -> Settled:
 
 @dataclass(frozen=True)
 class _Case:
-    """One timer, while it is being settled. `removed`: what DynamoDB acknowledged so far, each with its due."""
+    """One timer, while it is being settled. `removed`: what DynamoDB acknowledged so far, and its due."""
 
     timer: Timer
     rule: Rule

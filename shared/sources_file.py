@@ -120,7 +120,7 @@ def read_sources(text: bytes) -> tuple[Source, ...]:
     """
     try:
         written: dict[str, Any] = tomllib.loads(text.decode())
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # a number of too many digits is a plain ValueError
         raise SourcesError([f"not TOML: {error}"]) from None
     try:
         return tuple(_source(entry) for entry in SourcesText.model_validate(written).sources)

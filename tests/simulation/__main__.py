@@ -101,10 +101,10 @@ def _explain(result: Result, console: Console) -> None:
     console.print(f"\n[bold]seed {result.seed}[/] ({result.mode}): replay it with")
     console.print(f"  make simulate SEED={result.seed}")
     for line in sorted(set(map(str, result.violations)))[:5]:
-        console.print(f"  {line}", markup=False)
+        console.print(f"  {line}", markup=False, soft_wrap=True)
     console.print("it still fails with these happenings alone:")
     for happening in shorten(result):
-        console.print(f"  {happening}", markup=False)
+        console.print(f"  {happening}", markup=False, soft_wrap=True)
 
 
 def _replay(seed: int, console: Console) -> int:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from enum import Enum
 from typing import Any
 
 import pytest
@@ -25,7 +26,15 @@ KINDS = {
     "ContactLeft": ("contact_id", "notified_at"),
     "ContactReturned": ("contact_id", "returned_at"),
 }
-MISSING = object()
+
+
+class Missing(Enum):
+    """Not there; with a name that is the same in each process, for the ids of tests."""
+
+    MISSING = "missing"
+
+
+MISSING = Missing.MISSING
 
 texts = st.text(max_size=12).map(lambda text: CANARY + text)
 some_json = st.recursive(
