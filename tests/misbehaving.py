@@ -6,7 +6,9 @@ from typing import Any
 
 from tests.worlds import World
 
-PORTS = ("records", "facts", "timers", "ledger", "wake_ups", "brake", "bus", "progress")
+PORTS = ("records", "facts", "timers", "ledger", "wake_ups", "brake", "bus", "progress", "dead_letters")
+ASK_NOBODY = {"unreadable"}
+"""Methods that make no call: they only say what the last call met."""
 
 
 class Crash(BaseException):
@@ -65,12 +67,12 @@ class _Port:
     fault: Fault | Meanwhile
 
     def __getattr__(self, method: str) -> Any:
-        calls_nobody = method == "unreadable"  # it only says what the last call met
         port_method = getattr(self.port, method)
-        return port_method if calls_nobody else self.fault.wrap(f"{self.name}.{method}", port_method)
+        return port_method if method in ASK_NOBODY else self.fault.wrap(f"{self.name}.{method}", port_method)
 
 
 def misbehaving(world: World, fault: Fault | Meanwhile) -> World:
     """The same world, with ports that misbehave."""
-    ports: dict[str, Any] = {name: _Port(name, getattr(world, name), fault) for name in PORTS}
+    of_world = {name: getattr(world, name) for name in PORTS if hasattr(world, name)}
+    ports: dict[str, Any] = {name: _Port(name, port, fault) for name, port in of_world.items()}
     return replace(world, **ports)
