@@ -24,7 +24,7 @@ class SettingTimers:
     now: datetime
     tally: Tally
     failures: list[str]
-    """Codes of what could not be counted."""
+    """Codes of what could not be asked or counted."""
     counts: Counts = field(default_factory=Counter)
 
     def work(self, found: Sequence[Finding], *, seen: bool) -> None:
@@ -55,11 +55,17 @@ class SettingTimers:
     def _is_there(self, found: Finding, timer: Timer | None, *, sure: bool) -> bool:
         """Whether the rule's fields are there, or may be: asked only if it matters.
 
-        Also asked where the scan saw them but no timer stands: a purge may have been here meanwhile.
+        Also asked where the scan saw them but no timer stands: a purge may have been here meanwhile. Where the
+        question fails, they may be: the purge will look.
         """
         if sure or found.is_asked_for or not (timer or what_is(found, self.now) in TO_ASK):
             return True
-        return self._has_fields(found)
+        try:
+            return self._has_fields(found)
+        except CallFailedError as error:
+            # One record that nobody can ask about must not keep the page from its timers.
+            self.failures.append(error.code)
+            return timer is not None
 
     def _wake(self, timers: Sequence[Timer]) -> None:
         """One wake-up a minute, until the first that fails: the recurring purge serves the others."""

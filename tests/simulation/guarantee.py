@@ -65,8 +65,8 @@ def _lines(totals: Totals, seconds: float, caught: Sequence[Caught]) -> Iterator
     yield (
         f"**{totals.seeds:,} seeds, {totals.steps:,} steps, {len(totals.violations)} violations.** "
         f"{totals.events:,} deliveries, {totals.erasures:,} erasures, {totals.cut_overs:,} restored tables "
-        f"put to use; {totals.steps / seconds / cores:,.0f} steps a second a core. The documented window of a "
-        f"stale whole-item put was met {totals.windows:,} times. Hash of all traces: `{totals.digest()[:16]}`."
+        f"put to use; {totals.steps / seconds / cores:,.0f} steps a second a core. The window of a stale "
+        f"whole-item put was met {totals.windows:,} times. Hash of all traces: `{totals.digest()[:16]}`."
     )
     yield from _table("### What went wrong, on purpose", ("fault", "times"), _counted(totals.injected))
     yield from _table("### What others did meanwhile", ("happening", "times"), _counted(totals.happenings))

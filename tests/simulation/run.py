@@ -4,7 +4,7 @@ import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 from unittest.mock import patch
@@ -127,6 +127,8 @@ class Simulation:
         """The ends of the chains, as they were seen."""
         self._rows = dict.fromkeys(self.chains, 0)
         self._timers: dict[tuple[int, str], tuple[str, str]] = {}
+        self._lost: list[tuple[datetime, set[tuple[str, str]]]] = []
+        """Records and rules of the timers that were lost, and when: a purge may have read them before."""
 
     def run(self) -> Result:
         """Safety, then liveness, then what can be said only in the end."""
@@ -228,12 +230,16 @@ class Simulation:
             if self._timers[key] not in left:
                 what = f"{self._timers[key][0]}: a timer went without evidence or a later one"
                 self.oracle.violated("I10", what)
+        if not run and len(self._timers) > len(standing_now):
+            self._lost.append((self.hub.now, set(self._timers.values())))
         self._timers = standing_now
 
     def _judge_timers_of_erased(self, before: int) -> None:
         """I10: nothing is erased without a timer; those of a replay are its own."""
         for removal in self.oracle.removals[before:]:
-            rules = {rule for text, rule in self._timers.values() if text == removal.record.text}
+            lost = [each for when, timers in self._lost if when >= removal.run.began for each in timers]
+            standing_then = [*self._timers.values(), *lost]
+            rules = {rule for text, rule in standing_then if text == removal.record.text}
             if not removal.run.is_restore and not rules & set(removal.dues):
                 self.oracle.violated("I10", "erased without a timer", removal.record)
 

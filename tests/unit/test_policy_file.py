@@ -374,7 +374,7 @@ def test_periods_of_fixed_length(period: str, length: timedelta) -> None:
 
 @pytest.mark.parametrize("kept", ["P124DT23H", "P1D"])
 def test_facts_outlive_every_backup_of_the_fields(kept: str) -> None:
-    """Forgotten sooner, a record restored from a backup would come back, and nothing known of its departure."""
+    """Forgotten sooner, a record could be restored of whose departure nothing is known any more."""
     assert read(ledger_retain='"P125D"').ledger_retain == timedelta(days=125)
     with pytest.raises(
         PolicyError, match="ledger_retain: must be at least 35 days, the age of the oldest backup"

@@ -9,10 +9,10 @@ import pytest
 from shared.failure import CallFailedError
 from shared.outgoing import ContractEvent
 from shared.policy import Policy
-from shared.record import RecordRef
+from shared.record import Path, RecordRef
 from shared.sweep_part import FAILED_PAGES
 from tests.builders import NOW, policy, shipment, shipment_ref, to_wire_text
-from tests.memory import MemoryBus, MemoryLedger
+from tests.memory import MemoryBus, MemoryLedger, MemoryTables
 from tests.worlds import MemoryBusiness, World, memory_world
 
 POLICY: Policy = policy()
@@ -72,6 +72,25 @@ def test_what_is_down_for_ever_delays_no_timer(down: str) -> None:
     assert all(failures)
     assert len(world.standing()) == RECORDS
     assert world.sweep(POLICY, by_hand=False).failures == ()
+
+
+def test_a_record_that_cannot_be_asked_about_delays_no_other() -> None:
+    """It has its timer like the others on its page, and the purge will look; each run says what failed."""
+    world = memory_world()
+    for number in range(RECORDS):
+        world.business.put(shipment_ref(f"S-{number}"), shipment(f"S-{number}"))
+    assert isinstance(world.business, MemoryBusiness)
+
+    class OneIsHot(MemoryTables):
+        def has_fields(self, record: RecordRef, paths: Collection[Path]) -> bool:
+            if record == shipment_ref("S-7"):
+                raise CallFailedError("Query", "ProvisionedThroughputExceededException")
+            return super().has_fields(record, paths)
+
+    world.records = OneIsHot(world.business.memory)
+    failures = swept(world, FAILED_PAGES + 1)
+    assert set(sum(failures, ())) == {"ProvisionedThroughputExceededException"}
+    assert {timer.record for timer in world.standing()} == {shipment_ref(f"S-{n}") for n in range(RECORDS)}
 
 
 def test_what_was_down_for_a_while_is_told_later() -> None:
