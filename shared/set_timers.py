@@ -55,7 +55,7 @@ class SettingTimers:
     def _is_there(self, found: Finding, timer: Timer | None, *, sure: bool) -> bool:
         """Whether the rule's fields are there, or may be: asked only if it matters.
 
-        Also asked where the scan saw them but no timer stands: a purge may have been here meanwhile. Where the
+        Also asked where the scan saw them but no timer stands: a purge may have been here meanwhile. If the
         question fails, they may be: the purge will look.
         """
         if sure or found.is_asked_for or not (timer or what_is(found, self.now) in TO_ASK):

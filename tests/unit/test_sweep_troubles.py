@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from shared.failure import CallFailedError
+from shared.finding import Cursor, RecordsPage, Scanned
 from shared.outgoing import ContractEvent
 from shared.policy import Policy
 from shared.record import Path, RecordRef
@@ -86,6 +87,9 @@ def test_a_record_that_cannot_be_asked_about_delays_no_other() -> None:
             if record == shipment_ref("S-7"):
                 raise CallFailedError("Query", "ProvisionedThroughputExceededException")
             return super().has_fields(record, paths)
+
+        def scan(self, of: Scanned, segment: int, after: Cursor | None) -> RecordsPage:
+            return MemoryTables(self.memory).scan(of, segment, after)
 
     world.records = OneIsHot(world.business.memory)
     failures = swept(world, FAILED_PAGES + 1)
