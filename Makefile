@@ -35,7 +35,7 @@ demo: envs ## Show it all: deploy to the embedded local stack, ship an order, wa
 	$(PY) -m lapse.demo
 
 test: lint ## Lint, then the whole test suite (ARGS= for pytest)
-	$(PY) -m pytest $(ARGS)
+	$(PY) -m pytest -n 2 --dist loadgroup $(ARGS)
 
 lint: envs ## Ruff, mypy, cfn-lint and sam validate
 	.venv/bin/ruff check

@@ -18,7 +18,10 @@ TOLD = {"told", "corrected", "hold_placed", "hold_released", "requested", "answe
 
 
 def judge_answers(oracle: Oracle, stack: Stack, answered: set[tuple[str, str]]) -> None:
-    """I10: whoever asked for an erasure is answered, unless a hold stands in the way."""
+    """I10: no sound event is left over; who asked for an erasure is answered, unless a hold is in the way."""
+    for message in stack.dead_letters:
+        if message.sound:
+            oracle.violated("I10", f"{message.name}: never taken")
     for record, told in oracle.told.items():
         item = oracle.place.last.get(record, {})
         held_until = max([*told.ends(), mark_end(item) or NOW])

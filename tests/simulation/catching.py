@@ -9,7 +9,18 @@ from pathlib import Path
 import pytest
 
 # Importing them plants nothing; it adds them to the list.
-from tests.simulation import planted_decisions, planted_steps
+from tests.simulation import (
+    planted_answers,
+    planted_brakes,
+    planted_erase,
+    planted_evidence,
+    planted_facts,
+    planted_holds,
+    planted_instants,
+    planted_restore,
+    planted_sweep,
+    planted_timers,
+)
 from tests.simulation.oracle import Invariant
 from tests.simulation.planted import PLANTED, Planted
 from tests.simulation.run import Result, simulate
@@ -69,4 +80,21 @@ def needed(all_caught: Iterable[Caught]) -> dict[Invariant, list[str]]:
     return {invariant: [bug for by, bug in alone if by == invariant.name] for invariant in Invariant}
 
 
-__all__ = ["PLANTED", "Caught", "catch", "needed", "planted_decisions", "planted_steps", "record", "recorded"]
+__all__ = [
+    "PLANTED",
+    "Caught",
+    "catch",
+    "needed",
+    "planted_answers",
+    "planted_brakes",
+    "planted_erase",
+    "planted_evidence",
+    "planted_facts",
+    "planted_holds",
+    "planted_instants",
+    "planted_restore",
+    "planted_sweep",
+    "planted_timers",
+    "record",
+    "recorded",
+]

@@ -68,13 +68,15 @@ class Faults:
     crashed: Counter[tuple[str, str]] = field(default_factory=Counter)
     """By port call and position."""
     calls: Counter[str] = field(default_factory=Counter)
+    spared: set[str] = field(default_factory=set)
+    """Calls that never fail: where nothing heals what they would leave."""
     poisoned: set[RecordRef] = field(default_factory=set)
     """Records that no call can work any more."""
 
     def of_call(self, name: str, chance: Random, *, about_several: bool) -> Kind | None:
         """The fault that strikes a call, if one does."""
         self.calls[name] += 1
-        if not self.on:
+        if not self.on or name in self.spared:
             return None
         if about_several and chance.random() < PARTIAL_RATE:
             return Kind.PARTIAL

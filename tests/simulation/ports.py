@@ -19,8 +19,10 @@ from tests.simulation.faults import SLOW_RATE, Faults, Kind
 from tests.simulation.hub import Crash, Hub, Task
 
 CODES = ("ThrottlingException", "InternalServerError", "RequestTimeout")
+CHANGES = {"records.erase": 1, "facts.change": 0}
+"""Calls that rest on what was seen before, and which of their arguments is the record."""
 AMBUSH = timedelta(seconds=1)
-"""For so long an erase is on its way, where somebody waited for it."""
+"""For so long such a call is on its way, where somebody waited for it."""
 SLOWEST = 4.0
 """Seconds that a slow call takes at most."""
 
@@ -62,7 +64,7 @@ class Calls:
     task: Task
     memory: Memory
     ambushed: Callable[[RecordRef], bool]
-    """Whether somebody waited for this record to be erased, and does something to it now."""
+    """Whether somebody waited for this record to be changed, and does something to it now."""
     applied: Callable[[Task, str, tuple[Any, ...], Any], object]
 
     def port(self, name: str, port: object) -> Any:
@@ -79,7 +81,7 @@ class Calls:
         if name == "timers.ready" and not any(shard == args[0] for shard, _ in self.memory.timers):
             return []  # a look into an empty shard is no step: nothing can come of it
         slow = faults.happens(Kind.SLOW, SLOW_RATE, chance)
-        if name == "records.erase" and self.ambushed(args[1]):
+        if name in CHANGES and self.ambushed(args[CHANGES[name]]):
             self.hub.wait(task, AMBUSH)
         self.hub.wait(task, timedelta(seconds=SLOWEST * chance.random() if slow else 0.05 * chance.random()))
         if self.hub.now > task.deadline:

@@ -5,7 +5,7 @@ Much of it comes within seconds of an instant at which something is due: there t
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta, timezone
 from enum import StrEnum
 from random import Random
 from typing import Any
@@ -20,6 +20,7 @@ RETAIN = 7 * DAY
 MANY = (1, 2, 2, 3)
 
 
+ABSURD = datetime(1970, 1, 1, tzinfo=UTC)
 BAD_ANCHORS = ("2026-08-25T10:15:00", "0", "1970-01-01T00:00:00Z", "9999-12-31T00:00:00Z", "soon")
 """Nobody can say for certain what they mean."""
 
@@ -72,6 +73,9 @@ class _Author:
         self._cases = iter(range(10**6))
         self._all = mode is Mode.ALL
         self._moments: list[datetime] = []
+        at_once = NOW + SAFETY * 0.4 * chance.random()
+        self._together = at_once.replace(microsecond=0) if chance.random() < 0.35 else None
+        """Where all were shipped and all left at once, one run erases many."""
 
     def write(self) -> Iterator[Happening]:
         chance = self._chance
@@ -82,7 +86,7 @@ class _Author:
         for record in contacts:
             yield from self._contact(record)
         for record in (*shipments, *contacts):
-            for _ in range(chance.choice((0, 1, 1, 2))):
+            for _ in range(chance.choice((0, 1, 2, 3))):
                 yield Happening(NOW, "ambush", (record, *self._ambush(record)))
         yield from self._operators()
         if self._all:
@@ -91,7 +95,10 @@ class _Author:
     def _shipment(self, record: RecordRef) -> Iterator[Happening]:
         chance = self._chance
         created = NOW + SAFETY * 0.4 * chance.random()
-        shipped = self._instant(created, spread=2 * DAY)
+        if self._all and chance.random() < 0.06:
+            yield Happening(created, "create", (record, ABSURD), {"matches": True})
+            return
+        shipped = self._together or self._instant(created, spread=2 * DAY)
         on_record = chance.random() < 0.7
         imported = self._all and chance.random() < 0.25
         if imported:
@@ -125,7 +132,10 @@ class _Author:
         chance = self._chance
         created = NOW + SAFETY * 0.3 * chance.random()
         yield Happening(created, "create", (record, None), {"matches": True})
-        left = self._instant(created, spread=3 * DAY)
+        left = self._together or self._instant(created, spread=3 * DAY)
+        if self._all and chance.random() < 0.06:
+            yield self._event(created, "left", record, ABSURD)
+            return
         if chance.random() < 0.2:
             left -= 10 * DAY * chance.random()
         told = [left, *(self._instant(left, spread=3 * DAY) for _ in range(chance.choice((0, 0, 1, 3))))]
@@ -179,7 +189,7 @@ class _Author:
         for _ in range(chance.choice((0, 0, 1, 1, 2))):
             case = f"CASE-{next(self._cases)}"
             since = self._around(due)
-            until = self._instant(since + timedelta(hours=1), spread=4 * DAY)
+            until = self._instant(since + timedelta(hours=1), spread=chance.choice((4, 4, 25)) * DAY)
             yield self._event(since, "opened" if by_event else "hold", record, case, since, until)
             if chance.random() < 0.3:
                 later = self._around(min(until, since + 2 * DAY))
@@ -258,8 +268,9 @@ class _Author:
             )
         for _ in range(chance.choice((0, 0, 3, 9))):
             yield Happening(self._sometime(), "lose_timers")
-        if chance.random() < 0.1:
-            yield Happening(NOW + SAFETY * chance.random(), "poison", (chance.choice(records),))
+        if chance.random() < 0.3:
+            at = NOW + SAFETY * (0.7 + 0.3 * chance.random())
+            yield Happening(at, "poison", (chance.choice(records),))
 
     def _event(self, when: datetime, *args: Any) -> Happening:
         return Happening(when, "tell", args)
