@@ -401,10 +401,16 @@ def test_a_correction_that_is_known_changes_nothing() -> None:
 
 
 def test_telling_again_what_was_taken_back_changes_nothing() -> None:
-    """Neither the facts nor their version: an erase under way is not disturbed, and it is no news for the ledger."""
+    """Neither the facts nor their version: an erase under way is not disturbed, the ledger has no news."""
     facts = told([(LEFT, day(1))]).corrected(LEFT, day(1), None)
     assert facts.told(LEFT, day(1)) is facts
     assert facts.of(LEFT) == frozenset()
+
+
+def test_what_was_withdrawn_does_not_count_wherever_it_stands() -> None:
+    """A row that an earlier release wrote may have it among the instants, too."""
+    facts = Facts(7, {LEFT: frozenset({day(1), day(2)})}, withdrawn={LEFT: frozenset({day(1)})})
+    assert facts.of(LEFT) == {day(2)}
 
 
 def test_what_was_withdrawn_stays_few() -> None:

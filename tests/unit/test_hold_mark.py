@@ -115,6 +115,13 @@ def test_a_record_that_does_not_exist_has_no_mark(exists: bool, change: MarkChan
     assert mark_change(held(SOON), exists=exists, seen=None, now=NOW, needs=(("email",),)) == change
 
 
+def test_a_change_is_guarded_by_the_mark_that_was_seen() -> None:
+    """What is right depends on it, and it is to be there still when the change is made."""
+    seen = theirs(SOON)
+    change = mark_change(held(LATE), exists=True, seen=seen, now=NOW)
+    assert change == MarkChange(exists=True, seen=seen, right=seen)
+
+
 @pytest.mark.parametrize(
     ("mark", "until"),
     [

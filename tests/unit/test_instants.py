@@ -1,5 +1,7 @@
 """Instants: each declared format is read exactly, and every choice falls on the later instant."""
 
+import time
+from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from fractions import Fraction
 from zoneinfo import ZoneInfo
@@ -316,6 +318,22 @@ def test_what_is_written_is_read_again(instant: datetime, offset: int) -> None:
 def test_an_instant_is_written_in_utc(instant: datetime, text: str) -> None:
     """A fraction is written only where there is one, so that whole seconds sort as text."""
     assert to_text(instant) == text
+
+
+@pytest.fixture
+def _in_tokyo(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A machine whose own clock is nine hours ahead."""
+    with monkeypatch.context() as patched:
+        patched.setenv("TZ", "Asia/Tokyo")
+        time.tzset()
+        yield
+    time.tzset()
+
+
+@pytest.mark.usefixtures("_in_tokyo")
+def test_the_machines_own_zone_does_not_matter() -> None:
+    """An operator's laptop writes what the functions write."""
+    assert to_text(datetime(2026, 8, 25, 10, 15, tzinfo=LONDON)) == "2026-08-25T09:15:00Z"
 
 
 @given(instant=clocks, unit=st.sampled_from([SECOND, MINUTE, DAY]))

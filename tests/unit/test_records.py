@@ -93,6 +93,39 @@ def test_a_reference_can_be_read_again(key: dict[str, WireValue]) -> None:
 
 
 @pytest.mark.parametrize(
+    "key_text",
+    [
+        "",
+        "{}",
+        "[]",
+        '["id"]',
+        '"id"',
+        "7",
+        "null",
+        '{"id":"7"}',
+        '{"id":["S"]}',
+        '{"id":{}}',
+        '{"id":{"S":7}}',
+        '{"id":{"N":"7","S":"7"}}',
+        '{"id":{"S":"7"},"sort":{"N":7}}',
+        '{"id": {"S": "7"}}',
+        '{"sort":{"S":"7"},"id":{"S":"7"}}',
+        pytest.param("[" * 100_000, id="deeper than can be read"),
+    ],
+)
+def test_what_is_no_typed_key_is_no_reference(key_text: str) -> None:
+    """Names, each with one type and a text, written in the one canonical way; nothing else will do."""
+    with pytest.raises(ValueError, match=r"^(not a record reference|Expecting value.*)$"):
+        RecordRef.of(f"T#{key_text}")
+
+
+def test_references_hash_apart() -> None:
+    """A hundred in a mapping are found at once, not one after the other."""
+    references = [RecordRef("T", {"id": {"N": str(number)}}) for number in range(100)]
+    assert len({hash(each) for each in references}) > 90
+
+
+@pytest.mark.parametrize(
     ("one", "other"),
     [
         pytest.param(RecordRef("A", {"id": {"S": "7"}}), RecordRef("B", {"id": {"S": "7"}}), id="table"),

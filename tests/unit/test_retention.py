@@ -203,6 +203,7 @@ def test_a_record_that_does_not_exist_yet_is_taken_to_match() -> None:
         pytest.param({"S": ""}, [ago(100)], Drop(Why.IMPLAUSIBLE), id="record-empty"),
         pytest.param({"BOOL": False}, [ago(100)], Drop(Why.IMPLAUSIBLE), id="record-other-type"),
         pytest.param({"N": "1777633200"}, [ago(100)], Drop(Why.IMPLAUSIBLE), id="record-other-format"),
+        pytest.param({"N": "2026-05-17T12:00:00Z"}, [ago(100)], Drop(Why.IMPLAUSIBLE), id="text-in-a-number"),
         pytest.param(text(EPOCH), [ago(100)], Drop(Why.IMPLAUSIBLE), id="record-of-1970"),
         pytest.param(None, [ago(100)], Erase(ago(10)), id="record-without"),
         pytest.param(NULL, [ago(100)], Erase(ago(10)), id="record-null"),
@@ -277,6 +278,13 @@ def test_the_earliest_departure_after_the_latest_return_counts(
     )
     due = Drop(anchor) if isinstance(anchor, Why) else start + timedelta(days=anchor) + RETAIN
     assert due_instant(LEAVER, contact(told), NOW) == due
+
+
+def test_a_departure_at_not_before_counts() -> None:
+    """It is plausible, so that a later one does not take its place."""
+    first = LEAVER.not_before
+    told = facts(left=[first, first + timedelta(days=5)])
+    assert due_instant(LEAVER, contact(told), NOW) == first + RETAIN
 
 
 def test_the_latest_parcel_counts() -> None:
