@@ -57,14 +57,13 @@ def judge_canary(oracle: Oracle, canary: str, sinks: Mapping[str, object]) -> No
 def judge_redelivery(
     oracle: Oracle, stack: Stack, taken: Sequence[Delivery], let_pass: Callable[[], object]
 ) -> None:
-    """I6: all that was taken comes once more, and changes nothing. A sweep may forget facts meanwhile."""
+    """I6: all that was taken comes once more, and changes nothing."""
     before = _state(stack.memory)
     for delivery in taken:
         if _may_come_again(delivery.message, oracle, stack.memory):
             stack.work(Message("again", delivery.message.event, sound=delivery.message.sound))
     let_pass()
     after = _state(stack.memory)
-    before["facts"] = {each: known for each, known in before["facts"].items() if each in after["facts"]}
     for what, state in after.items():
         if state != before[what]:
             oracle.violated("I6", f"delivering all again changed {what}")

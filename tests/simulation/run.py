@@ -168,6 +168,8 @@ class Simulation:
         self.hub.at(self.hub.now + POISONED, self._mend)
 
     def _mend(self) -> None:
+        for record in self.faults.poisoned:
+            self.oracle.place.written[record] = self.hub.now  # as good as written anew
         self.faults.poisoned.clear()
         self._redrive()
 
@@ -199,6 +201,9 @@ class Simulation:
         def let_pass() -> None:
             self.hub.run(self.hub.now + 60 * MINUTE, self._after_step)
 
+        # Events alone: what purge and sweep do in the course of time is no consequence of theirs.
+        self.stack.sweeps = self.stack.recurring = self.stack.wake_ups = False
+        let_pass()
         afterwards.judge_redelivery(self.oracle, self.stack, self.taken, let_pass)
 
     # --- after each step ------------------------------------------------------------------------------------
