@@ -90,7 +90,7 @@ def to_text(instant: datetime) -> str:
 
 
 def ceil(instant: datetime, unit: timedelta) -> datetime:
-    """Round an instant up to a whole second or minute."""
+    """Round an instant up to a whole second, minute or day of UTC."""
     over = (instant - _EPOCH) % unit
     return add(instant, unit - over) if over else instant
 

@@ -31,7 +31,8 @@ PLAUSIBLE_AHEAD = DAY
 GRACE = timedelta(minutes=15)
 """A field that is still there so long after it was due is overdue."""
 LOOK_AGAIN = DAY
-"""When to look again at a hold whose end cannot be read."""
+"""How long before a hold whose end cannot be read is looked at again: then at midnight, so that all of a
+record's timers become one."""
 
 
 class Why(StrEnum):
@@ -180,5 +181,6 @@ def _held_until(view: View, certainly_now: datetime) -> datetime | None:
     mark = view.value(HOLD_MARK)
     if mark is not None:
         ends.append(mark_until(mark))
-    known_ends = [add(certainly_now, LOOK_AGAIN) if end is None else end for end in ends]
+    look_again = ceil(add(certainly_now, LOOK_AGAIN), DAY)
+    known_ends = [look_again if end is None else end for end in ends]
     return max((end for end in known_ends if end > certainly_now), default=None)

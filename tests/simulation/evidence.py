@@ -1,6 +1,6 @@
 """I7 and I5: every removal has its evidence, all evidence its reason, and the due instant that was told."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -64,11 +64,11 @@ class EvidenceJudge:
         if not run.disturbed or run.is_restore:
             self._unclaimed = [each for each in self._unclaimed if each not in mine]
 
-    def judge_the_end(self) -> None:
+    def judge_the_end(self, may_be_without: Callable[[Removal], bool]) -> None:
         """What a disturbed run removed was found absent by another: its timer ended with evidence, later."""
         for each in self._unclaimed:
             ended = self._timers_ended.get(each.record)
-            if ended is None or ended < each.when - SKEW:
+            if (ended is None or ended < each.when - SKEW) and not may_be_without(each):
                 self._oracle.violated("I7", "a removal without evidence", each.record)
 
     def _claim(self, place: Place, record: RecordRef, fields: list[Path], entry: Mapping[str, Any]) -> None:

@@ -23,7 +23,7 @@ from tests.simulation.history import Closing, Instant, Opening, Said, mark_end
 from tests.simulation.hub import Hub
 from tests.simulation.oracle import Oracle, Violation
 from tests.simulation.outside import Outside
-from tests.simulation.places import Path, Run
+from tests.simulation.places import Path, Removal, Run
 from tests.simulation.ports import end_of, memory_with_chains
 from tests.simulation.promises import DAY, Edition, editions
 from tests.simulation.restoring import Restoring
@@ -183,7 +183,7 @@ class Simulation:
     def _judge_the_end(self) -> None:
         self.deadlines.changed()
         self.deadlines.look(self.stack.editions["purge"], self.faults.poisoned)
-        self.oracle.evidence.judge_the_end()
+        self.oracle.evidence.judge_the_end(self._is_still_to_come_or_lost)
         afterwards.judge_answers(self.oracle, self.stack, self.answered)
         afterwards.judge_chains(self.oracle, self.chains, self.heads, self.hub.chance("tamper"))
         sinks: dict[str, object] = {
@@ -205,6 +205,11 @@ class Simulation:
         self.stack.sweeps = self.stack.recurring = self.stack.wake_ups = False
         let_pass()
         afterwards.judge_redelivery(self.oracle, self.stack, self.taken, let_pass)
+
+    def _is_still_to_come_or_lost(self, removal: Removal) -> bool:
+        """Whether a removal's timer waits for the end of a hold, or went with the whole table."""
+        waits = any(text == removal.record.text for text, _ in self._timers.values())
+        return waits or any(when >= removal.when for when, _ in self._lost)
 
     # --- after each step ------------------------------------------------------------------------------------
 

@@ -21,6 +21,8 @@ NOW = datetime(2026, 8, 25, 12, 0, tzinfo=UTC)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 RETAIN = timedelta(days=90)
 SKEW = timedelta(seconds=5)
+LOOK_AGAIN_AT = datetime(2026, 8, 27, tzinfo=UTC)
+"""The first midnight after a day has passed."""
 DUE_NOW = NOW - RETAIN - SKEW
 """The latest anchor of which the fields may be erased now."""
 SECOND = timedelta(seconds=1)
@@ -340,15 +342,22 @@ UNREADABLE_UNTIL = [
 
 @pytest.mark.parametrize("mark", UNREADABLE_UNTIL)
 def test_a_hold_without_a_readable_end_is_in_force(mark: WireValue) -> None:
-    """Any mark but `NULL` is a hold; where its end cannot be read, look again in a day."""
+    """Any mark but `NULL` is a hold; where its end cannot be read, look again at a midnight, a day later."""
     view = shipment(text(ago(100)), mark=mark)
-    assert decide(DELIVERY, view, NOW) == Wait(NOW - SKEW + timedelta(days=1), Why.HELD)
+    assert decide(DELIVERY, view, NOW) == Wait(LOOK_AGAIN_AT, Why.HELD)
+
+
+def test_all_looks_at_a_hold_without_a_readable_end_come_to_the_same_instant() -> None:
+    """So that the timers of one record become one, and not one more with each sweep."""
+    view = shipment(text(ago(100)), mark={"BOOL": True})
+    decisions = {decide(DELIVERY, view, NOW + hours * timedelta(hours=1)) for hours in range(12)}
+    assert decisions == {Wait(LOOK_AGAIN_AT, Why.HELD)}
 
 
 def test_a_hold_in_facts_without_a_readable_end_is_in_force() -> None:
     """As on the record."""
     view = shipment(text(ago(100)), facts(holds=[None]))
-    assert decide(DELIVERY, view, NOW) == Wait(NOW - SKEW + timedelta(days=1), Why.HELD)
+    assert decide(DELIVERY, view, NOW) == Wait(LOOK_AGAIN_AT, Why.HELD)
 
 
 @pytest.mark.parametrize(
@@ -363,7 +372,7 @@ def test_a_hold_in_facts_without_a_readable_end_is_in_force() -> None:
         pytest.param(ago(1), [NOW + SECOND], NOW + SECOND, id="mark-lapsed"),
         pytest.param(NOW + SECOND, [ago(1)], NOW + SECOND, id="fact-lapsed"),
         pytest.param(ago(-2), [ago(-3), ago(-1)], ago(-3), id="the-last-of-several"),
-        pytest.param(None, [ago(1), None], NOW - SKEW + timedelta(days=1), id="one-unreadable"),
+        pytest.param(None, [ago(1), None], LOOK_AGAIN_AT, id="one-unreadable"),
         pytest.param(ago(-9), [None], ago(-9), id="unreadable-and-longer"),
         pytest.param(LAST, [], LAST, id="last"),
     ],
