@@ -262,7 +262,7 @@ class Outside:
 
     def _send(self, message: Message, chance: Any) -> None:
         """Through EventBridge and SQS: at least once, in any order; now and then never."""
-        if self.mode is Mode.ALL and self.faults.happens(Kind.DROPPED, 0.2, chance):
+        if self.mode is Mode.ALL and self.faults.happens(Kind.DROPPED, 0.25, chance):
             return
         number = len(self.sent)
         self.sent.append(message)

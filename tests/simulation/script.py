@@ -268,7 +268,7 @@ class _Author:
             yield Happening(
                 self._sometime(), "restore", (chance.choice(("Shipments", "Contacts")), chance.random())
             )
-        for _ in range(chance.choice((0, 0, 3, 9))):
+        for _ in range(chance.choice((0, 2, 5, 12))):
             yield Happening(self._sometime(), "lose_timers")
         if chance.random() < 0.3:
             at = NOW + SAFETY * (0.7 + 0.3 * chance.random())
