@@ -1,14 +1,10 @@
 """Where the rules of a policy contradict each other: refused before anything is deployed."""
 
 from collections.abc import Iterator, Sequence
-from datetime import timedelta
 from itertools import combinations, product
 
 from shared.policy import Rule
 from shared.record import HOLD_MARK, Path
-
-OLDEST_BACKUP = timedelta(days=35)
-"""How far back point-in-time recovery reaches."""
 
 
 def conflicts(rules: Sequence[Rule]) -> Iterator[str]:
@@ -36,19 +32,6 @@ def conflicts(rules: Sequence[Rule]) -> Iterator[str]:
         if rule.table == other.table:
             apart = rule is not other and (rule.on_request or other.on_request)
             yield from _overlaps(rule, other, _always_needed(other) if apart else _needed(other))
-
-
-def forgotten_too_soon(rules: Sequence[Rule], ledger_retain: timedelta) -> Iterator[str]:
-    """A line if facts could be forgotten while a backup may still bring back the fields that they are about.
-
-    The last backup with the fields is as old as their erasure, which is `retain` after the fact.
-    """
-    longest = max(rules, key=lambda rule: rule.retain, default=None)
-    if longest and ledger_retain - OLDEST_BACKUP < longest.retain:
-        yield (
-            f"ledger_retain: must be at least {OLDEST_BACKUP.days} days, the age of the oldest backup, "
-            f"longer than {longest.id}.retain"
-        )
 
 
 def _request_conflicts(rule: Rule, other: Rule) -> Iterator[str]:

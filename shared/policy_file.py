@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from shared.facts import FactKind
 from shared.instants import AnchorFormat
 from shared.policy import Anchor, Counting, Merge, Policy, Rule
-from shared.policy_conflicts import conflicts, forgotten_too_soon
+from shared.policy_conflicts import conflicts
 from shared.policy_text import PolicyText, RequestText, RuleText
 
 
@@ -43,7 +43,7 @@ def read_policy(text: bytes) -> Policy:
     except ValidationError as error:
         raise PolicyError(_problems(error, document)) from None
     rules = tuple(_rule(each, written) for each in written.rules)
-    if problems := [*conflicts(rules), *forgotten_too_soon(rules, written.ledger_retain)]:
+    if problems := list(conflicts(rules)):
         raise PolicyError(problems)
     return Policy(
         id=written.id,

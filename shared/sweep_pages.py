@@ -26,6 +26,8 @@ from shared.set_timers import SettingTimers
 from shared.sweep_ports import Ports
 from shared.tally import Count, Tally
 
+OLDEST_BACKUP = timedelta(days=35)
+"""How far back point-in-time recovery reaches."""
 EXPIRES_SOON = timedelta(days=14)
 """How long before its end a hold is reminded of, daily."""
 
@@ -136,9 +138,16 @@ class Pages:
                 yield hold_expiring(record, hold, hold.until)
 
     def _is_spent(self, facts: Facts) -> bool:
-        """Whether facts about a record that is gone can be of no use, not even after a restore."""
-        no_hold = not facts.in_force(self._now)  # one whose end cannot be read has no instant
-        return no_hold and add(facts.last_instant(), self._policy.ledger_retain) < self._now
+        """Whether facts about a record that is gone can be of no use, not even after a restore.
+
+        The last backup with fields that a fact is about is as old as their erasure, `retain` after the fact.
+        """
+        if facts.in_force(self._now):  # one whose end cannot be read has no instant
+            return False
+        longest = max((rule.retain for rule in self._policy.rules), default=timedelta(0))
+        last = facts.last_instant()
+        needed_until = add(add(last, longest), OLDEST_BACKUP)
+        return max(needed_until, add(last, self._policy.ledger_retain)) < self._now
 
     def _tell(self, news: Sequence[ContractEvent]) -> None:
         try:

@@ -24,7 +24,8 @@ from tests.simulation.stack import Stack
 HOUR = timedelta(hours=1)
 EVERY = 12 * HOUR
 KEPT = 6
-"""Backups, so that none is older than the facts that a sweep may forget."""
+"""Backups."""
+OLDEST_BACKUP = KEPT * EVERY
 MOST_TRIES = 60
 
 

@@ -26,7 +26,7 @@ from tests.simulation.outside import Outside
 from tests.simulation.places import Path, Removal, Run
 from tests.simulation.ports import end_of, memory_with_chains
 from tests.simulation.promises import DAY, Edition, editions
-from tests.simulation.restoring import Restoring
+from tests.simulation.restoring import OLDEST_BACKUP, Restoring
 from tests.simulation.script import RETAIN, SAFETY, Happening, Mode, script
 from tests.simulation.stack import Delivery, Ears, Stack
 
@@ -69,7 +69,8 @@ class Result:
 
 def simulate(seed: int, happenings: Sequence[Happening] | None = None, *, tell: bool = False) -> Result:
     """Run a seed, or part of its script; the lines of its trace only if asked for."""
-    with patch("shared.purge_shard.BATCH", BATCHES[seed // len(MODES) % len(BATCHES)]):
+    batch = BATCHES[seed // len(MODES) % len(BATCHES)]
+    with patch("shared.purge_shard.BATCH", batch), patch("shared.sweep_pages.OLDEST_BACKUP", OLDEST_BACKUP):
         return Simulation(seed, happenings, tell=tell).run()
 
 

@@ -384,6 +384,17 @@ def test_facts_that_nothing_can_use_are_forgotten(facts: Mapping[str, Any]) -> N
     assert set(memory_of(world).facts) == {contact_ref("C-8")}
 
 
+def test_facts_outlive_every_backup_of_the_fields() -> None:
+    """However soon the policy would forget them: a restored record must find out that its contact left."""
+    short = policy(ledger_retain=timedelta(days=1))
+    needed = max(rule.retain for rule in short.rules) + timedelta(days=35)
+    world = memory_world()
+    tell(world, CONTACT, instants={FactKind.LEFT: frozenset({NOW - needed - SECOND})})
+    tell(world, contact_ref("C-8"), instants={FactKind.LEFT: frozenset({NOW - needed})})
+    world.sweep(short).raise_failures()
+    assert set(memory_of(world).facts) == {contact_ref("C-8")}
+
+
 @pytest.mark.parametrize(
     ("facts", "known"),
     [
