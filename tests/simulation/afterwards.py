@@ -94,7 +94,7 @@ def tampered(rows: Sequence[Mapping[str, Any]], chance: Random) -> list[dict[str
     """A copy that somebody edited, cut, or put in another order."""
     copy: list[dict[str, Any]] = [dict(row) for row in rows]
     number = chance.randrange(len(copy))
-    match chance.choice(("edit", "cut", "remove", "forge", "swap")):
+    match chance.choice(("edit", "cut", "remove", "forge", "swap", "insert", "rename")):
         case "edit":
             copy[number]["body"] = copy[number]["body"].replace("20", "19", 1)
         case "cut":
@@ -103,6 +103,10 @@ def tampered(rows: Sequence[Mapping[str, Any]], chance: Random) -> list[dict[str
             del copy[number]
         case "forge":
             copy[number]["hash"] = copy[number]["hash"][::-1]
+        case "insert":
+            copy.insert(number, dict(copy[number]))
+        case "rename":
+            copy[number]["names"] = copy[number]["names"].replace("[", "[ ", 1)
         case _:
             copy = [*copy[number:], *copy[:number]] if number else [copy[-1], {}, *copy[:-1]]
     return copy

@@ -22,8 +22,8 @@ class EvidenceJudge:
     def __init__(self, oracle: "Oracle") -> None:
         self._oracle = oracle
         self._unclaimed: list[Removal] = []
-        self._timers_ended: dict[RecordRef, datetime] = {}
-        """When there was evidence of a timer's end."""
+        self._timers_ended: dict[tuple[RecordRef, str], datetime] = {}
+        """When there was evidence of the end of a record's and a rule's timer."""
 
     def expect(self, removal: Removal) -> None:
         """A field was removed: there is to be evidence."""
@@ -35,6 +35,8 @@ class EvidenceJudge:
             return
         oracle, record, outcome = self._oracle, RecordRef.of(entry["record"]), entry["outcome"]
         if outcome == "answered" and entry["reason"] not in COMPLETED:
+            if run is None or not oracle.place.no_record(record, run.began):
+                oracle.violated("I10", "an erasure was refused of a record that was there", record)
             oracle.refused(record, set(entry["details"]["requests"].split()))
         if outcome not in TIMERS_END:
             return
@@ -42,7 +44,9 @@ class EvidenceJudge:
             oracle.violated("I7", "evidence of a timer by nobody", record)
             return
         run.ended.add((entry["record"], entry["rule"]))
-        self._timers_ended[record] = oracle.now
+        self._timers_ended[record, entry["rule"]] = oracle.now
+        if entry["policy"] != run.edition.policy.digest:
+            oracle.violated("I7", "evidence names another policy", record)
         place = oracle.restored if entry["cause"] == "restore" and oracle.restored else oracle.place
         fields = [tuple(path) for path in entry["fields"]]
         if outcome == "erased":
@@ -67,8 +71,9 @@ class EvidenceJudge:
     def judge_the_end(self, may_be_without: Callable[[Removal], bool]) -> None:
         """What a disturbed run removed was found absent by another: its timer ended with evidence, later."""
         for each in self._unclaimed:
-            ended = self._timers_ended.get(each.record)
-            if (ended is None or ended < each.when - SKEW) and not may_be_without(each):
+            ends = [self._timers_ended.get((each.record, rule)) for rule in each.dues]
+            is_known = any(end and end >= each.when - SKEW for end in ends)
+            if not is_known and not may_be_without(each):
                 self._oracle.violated("I7", "a removal without evidence", each.record)
 
     def _claim(self, place: Place, record: RecordRef, fields: list[Path], entry: Mapping[str, Any]) -> None:
@@ -81,6 +86,8 @@ class EvidenceJudge:
         rest = [path for path in fields if path not in claimed]
         if rest and not place.absent(record, rest, min(each.when for each in mine)):
             self._oracle.violated("I7", "called erased what was there", record)
+        if entry["rule"] not in mine[-1].dues:
+            self._oracle.violated("I7", "evidence names another rule", record)
         due = mine[-1].dues.get(entry["rule"])
         if due is not None and datetime.fromisoformat(entry["due"]) != due:
             self._oracle.violated("I5", "erased by another due instant than what was told leads to", record)

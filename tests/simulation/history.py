@@ -171,3 +171,9 @@ def mark_end(item: Item) -> datetime | None:
     except (KeyError, TypeError, ValueError):
         return FOR_EVER
     return parsed.astimezone(UTC) if parsed.tzinfo else FOR_EVER
+
+
+def is_ours(item: Item) -> bool:
+    """Whether the hold that is marked on a record was marked by Lapse."""
+    mark = item.get("legal_hold")
+    return bool(mark and mark.get("M", {}).get("by") == {"S": "lapse"})

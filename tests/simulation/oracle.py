@@ -16,7 +16,7 @@ from typing import Any
 
 from shared.record import RecordRef
 from tests.simulation.evidence import EvidenceJudge
-from tests.simulation.history import Opening, Said, Told, due, mark_end, present, value
+from tests.simulation.history import Opening, Said, Told, due, is_ours, mark_end, present, value
 from tests.simulation.places import Items, Path, Place, Removal, Run
 from tests.simulation.promises import DAY, Promise
 
@@ -171,7 +171,9 @@ class Oracle:
                 place.last.pop(record, None)
             else:
                 gone = self._judge_frame(place, record, before, after)
-                if gone and run is not None:
+                if gone and run is None:
+                    self.violated("I1", "erased by nobody's run", record, place)
+                elif gone and run is not None:
                     self._judge_erasure(place, record, before, gone, run)
             if after is not None:
                 place.last[record] = deepcopy(dict(after))
@@ -189,17 +191,24 @@ class Oracle:
             parent["M"].pop(path[-1])  # type: ignore[index]  # a field that was there has a parent
         if before.get("legal_hold") != after.get("legal_hold"):
             place.marked[record] = self.now
-            self._judge_mark(place, record, before)
+            self._judge_mark(place, record, before, after)
         without_mark = [{n: each for n, each in item.items() if n != "legal_hold"} for item in (rest, after)]
         if without_mark[0] != without_mark[1]:
             self.violated("I4", "something else was changed", record, place)
         return gone
 
-    def _judge_mark(self, place: Place, record: RecordRef, before: Mapping[str, Any]) -> None:
-        mark, end = before.get("legal_hold"), mark_end(before)
-        ours = bool(mark and mark.get("M", {}).get("by") == {"S": "lapse"})
-        if not ours and end is not None and end > self.now + SKEW:
+    def _judge_mark(
+        self, place: Place, record: RecordRef, before: Mapping[str, Any], after: Mapping[str, Any]
+    ) -> None:
+        """I4: marks of others stay until they lapse; Lapse's own say what was told, neither more nor less."""
+        end, ends = mark_end(before), self.told[record].ends()
+        if not is_ours(before) and end is not None and end > self.now + SKEW:
             self.violated("I4", "a mark of the business system's own was changed", record, place)
+        if is_ours(after):
+            if mark_end(after) not in ends:
+                self.violated("I4", "a mark that says something else than what was told", record, place)
+        elif any(each > self.now + SKEW for each in ends):
+            self.violated("I4", "a mark was taken away while a hold was in force", record, place)
 
     def _judge_erasure(
         self, place: Place, record: RecordRef, item: Mapping[str, Any], gone: Iterable[Path], run: Run

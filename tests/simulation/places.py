@@ -1,6 +1,6 @@
 """What the oracle looks at: tables and what is known of them, runs of functions, fields that are gone."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -56,23 +56,33 @@ class Place:
     marked: dict[RecordRef, datetime] = field(default_factory=dict)
     fields: dict[RecordRef, list[tuple[datetime, frozenset[Path] | None]]] = field(default_factory=dict)
     """Which personal fields there were since when; `None` while there was no record."""
+    dated: dict[RecordRef, list[tuple[datetime, bool]]] = field(default_factory=dict)
+    """Since when the record itself said when it was shipped, or did not."""
 
     def remember(self, record: RecordRef, fields: Iterable[Path], now: datetime) -> None:
         """Keep which of these fields a record has from now on."""
         item = self.last.get(record)
         self.fields.setdefault(record, []).append((now, None if item is None else present(item, fields)))
+        date = (item or {}).get("shipped_at")
+        self.dated.setdefault(record, []).append((now, date is not None and "NULL" not in date))
 
     def absent(self, record: RecordRef, paths: Iterable[Path], since: datetime) -> bool:
         """Whether there was an instant since then at which none of the fields was there."""
         wanted = set(paths)
-        return any(there is None or not wanted & there for there in self._since(record, since))
+        return any(
+            there is None or not wanted & there for there in _since(self.fields.get(record), since, None)
+        )
 
     def no_record(self, record: RecordRef, since: datetime) -> bool:
         """Whether there was an instant since then at which the record did not exist."""
-        return any(there is None for there in self._since(record, since))
+        return any(there is None for there in _since(self.fields.get(record), since, None))
 
-    def _since(self, record: RecordRef, since: datetime) -> list[frozenset[Path] | None]:
-        """What there was at that instant, and all that there was later."""
-        states = self.fields.get(record, [])
-        before = [there for when, there in states if when < since]
-        return [*before[-1:], *(there for when, there in states if when >= since)] or [None]
+    def was_dated(self, record: RecordRef, since: datetime) -> bool:
+        """Whether there was an instant since then at which the record itself said when it was shipped."""
+        return any(_since(self.dated.get(record), since, False))  # noqa: FBT003 -- what was before all
+
+
+def _since[T](states: Sequence[tuple[datetime, T]] | None, since: datetime, at_first: T) -> list[T]:
+    """What there was at that instant, and all that there was later."""
+    before = [state for when, state in states or () if when < since]
+    return [*before[-1:], *(state for when, state in states or () if when >= since)] or [at_first]

@@ -76,12 +76,6 @@ def a_hold_never_lapses(plant: pytest.MonkeyPatch) -> None:
     )
 
 
-@planted(I2)
-def a_closed_case_still_holds(plant: pytest.MonkeyPatch) -> None:
-    """Until the end that was said first."""
-    plant.setattr("shared.facts.Hold.is_closed", property(lambda _hold: False))
-
-
 @planted(I1, I3)
 def closing_one_case_closes_all(plant: pytest.MonkeyPatch) -> None:
     """Its reference is not compared."""

@@ -9,10 +9,12 @@ from functools import partial
 from typing import Any
 from unittest.mock import patch
 
+from shared.failure import CallFailedError
 from shared.ledger import Head
 from shared.outgoing import ContractEvent
 from shared.policy import Guard
 from shared.record import RecordRef
+from shared.refused import RefusedError
 from shared.sweep import SweepReport
 from tests.builders import NOW
 from tests.memory import Items
@@ -24,7 +26,7 @@ from tests.simulation.hub import Hub
 from tests.simulation.oracle import Oracle, Violation
 from tests.simulation.outside import Outside
 from tests.simulation.places import Path, Removal, Run
-from tests.simulation.ports import end_of, memory_with_chains
+from tests.simulation.ports import CODES, end_of, memory_with_chains
 from tests.simulation.promises import DAY, Edition, editions
 from tests.simulation.restoring import OLDEST_BACKUP, Restoring
 from tests.simulation.script import RETAIN, SAFETY, Happening, Mode, script
@@ -33,6 +35,8 @@ from tests.simulation.stack import Delivery, Ears, Stack
 MODES = (Mode.ALL, Mode.ALL, Mode.NO_SWEEP, Mode.NO_RECURRING)
 BATCHES = (2, 3, 100)
 """The purge's batch: few, so that few timers make several, or as usual."""
+EXPECTED = {*CODES, "ValidationException", "Contended", "NotAnswered"}
+"""Codes with which a function may fail."""
 MINUTE = timedelta(minutes=1)
 POISONED = 1.3 * DAY
 """How long a record may still be unreadable once the faults are over: then somebody has mended it."""
@@ -99,6 +103,7 @@ class Simulation:
             swept=self._swept,
             ended=self.oracle.evidence.ended,
             news=self._news,
+            failed=self._failed,
             observe=self._observe,
         )
         self.stack = Stack(self.hub, self.faults, self.memory, self.editions["usual"], ears)
@@ -209,8 +214,9 @@ class Simulation:
 
     def _is_still_to_come_or_lost(self, removal: Removal) -> bool:
         """Whether a removal's timer waits for the end of a hold, or went with the whole table."""
-        waits = any(text == removal.record.text for text, _ in self._timers.values())
-        return waits or any(when >= removal.when for when, _ in self._lost)
+        waiting = list(self._timers.values())
+        lost = [each for when, timers in self._lost if when >= removal.when for each in timers]
+        return any(text == removal.record.text and rule in removal.dues for text, rule in (*waiting, *lost))
 
     # --- after each step ------------------------------------------------------------------------------------
 
@@ -279,6 +285,17 @@ class Simulation:
             case "timers.ready" if args[3] > 1:
                 run.batch_began = self.hub.now
 
+    def _failed(self, run: Run, error: BaseException) -> None:
+        """I10: a function fails because a call failed, or because it cannot go on; never for want of care."""
+        errors = error.exceptions if isinstance(error, BaseExceptionGroup) else (error,)
+        for each in errors:
+            known = isinstance(each, RefusedError) or (
+                isinstance(each, CallFailedError) and each.code in EXPECTED
+            )
+            if not known:
+                code = each.code if isinstance(each, CallFailedError) else type(each).__name__
+                self.oracle.violated("I10", f"{run.name} failed with {code}")
+
     def _swept(self, _run: Run, report: SweepReport) -> None:
         if report.sweep and report.sweep.finished:
             self.deadlines.swept(report.sweep.began)
@@ -325,18 +342,20 @@ class Simulation:
                 if delivery.result == "too_late" or (said.case, record) in self.refused:
                     continue
                 self.oracle.acknowledged[record].add(said)
-            if not self._is_kept(record, said):
+            if not self._is_kept(record, said, delivery.run):
                 self.oracle.violated("I10", f"{message.name}: taken, and not kept", record)
 
-    def _is_kept(self, record: RecordRef, said: Said) -> bool:
+    def _is_kept(self, record: RecordRef, said: Said, run: Run) -> bool:
         told = self.oracle.told[record].said
         match said:
             case Opening(case, since):
                 return any(isinstance(e, Opening) and e.case == case and e.since >= since for e in told)
             case Closing(case, at):
                 return any(isinstance(e, Closing) and e.case == case and e.at >= at for e in told)
-            case Instant("shipped"):  # kept only where the record does not say so itself
-                return True
+            case Instant("shipped") if self.oracle.place.was_dated(record, run.began):
+                return True  # the record says so itself
+            case Instant(kind, at):
+                return said in told or (kind, at) in self.oracle.told[record].withdrawn
             case _:
                 return said in told
 

@@ -94,6 +94,7 @@ class Ears:
     swept: Callable[[Run, SweepReport], object]
     ended: Callable[[Run], object]
     news: Callable[[Sequence[ContractEvent], Run], object]
+    failed: Callable[[Run, BaseException], object]
     observe: Callable[[Run], object]
     """What a run's last step did is to be seen before it is known that it ended."""
 
@@ -153,6 +154,7 @@ class Stack:
             self.ears.observe(run)
             if error is not None and not isinstance(error, Crash):
                 self.aloud.append(f"{error!r} {error}")
+                self.ears.failed(run, error)
             done(result, error, run)
             self.ears.ended(run)
 
