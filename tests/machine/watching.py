@@ -117,7 +117,7 @@ class Watched(Onlooker):
             self.purge()
             self.now += QUARTER
             self.purge()
-        self.oracle.evidence.judge_the_end()
+        self.oracle.evidence.judge_the_end(lambda _removal: False)
         for record, promise, at in standing(self.oracle, self.oracle.place, self.edition):
             if max(at, self.oracle.settled_at(record), self.oracle.paused_until()) < swept:
                 self.oracle.violated("I2", f"still there by {promise.rule}", record)
