@@ -55,17 +55,16 @@ class SettingTimers:
     def _is_there(self, found: Finding, timer: Timer | None, *, sure: bool) -> bool:
         """Whether the rule's fields are there, or may be: asked only if it matters.
 
-        Also asked where the scan saw them but no timer stands: a purge may have been here meanwhile. If the
-        question fails, they may be: the purge will look.
+        Also asked where the scan saw them but no timer stands: a purge may have been here meanwhile.
         """
         if sure or found.is_asked_for or not (timer or what_is(found, self.now) in TO_ASK):
             return True
         try:
             return self._has_fields(found)
         except CallFailedError as error:
-            # One record that nobody can ask about must not keep the page from its timers.
+            # One record that nobody can ask about must not keep the page from its timers; it comes again.
             self.failures.append(error.code)
-            return timer is not None
+            return False
 
     def _wake(self, timers: Sequence[Timer]) -> None:
         """One wake-up a minute, until the first that fails: the recurring purge serves the others."""
