@@ -13,6 +13,11 @@ from shared.record import RecordRef
 type KeptEntry = Mapping[str, Any]
 """An entry as the ledger keeps it, with its record."""
 
+UNREADABLE: KeptEntry = {"record": ""}
+"""Stands for entries of a batch that cannot be read."""
+UNREADABLE_LEDGER = Pause("lapse", "unreadable_ledger", since=None, until=None)
+"""What may have been a pause, or a hold, is a pause: until somebody has seen to it, and resumes."""
+
 
 def rebuilt(entries: Iterable[KeptEntry]) -> dict[str, Facts]:
     """Facts by the text of the record's reference, from a chain's entries in order.
@@ -41,16 +46,20 @@ def is_readable(entry: KeptEntry) -> bool:
         "".join(texts).encode()  # what is not valid Unicode could not be stored
         parse_rfc3339(entry["at"])
         _changed(Facts(), entry)
-        return not entry["record"] or RecordRef.of(entry["record"]) is not None
+        if entry["record"]:
+            RecordRef.of(entry["record"])
     except (AttributeError, KeyError, TypeError, ValueError):
         return False
+    return True
 
 
 def last_pause(entries: Iterable[KeptEntry]) -> Pause | None:
-    """The last pause that these entries tell of, if it was not ended by hand."""
+    """The last pause that these entries tell of, or may have told of, if it was not ended by hand."""
     standing: Pause | None = None
     for entry in entries:
-        if entry.get("outcome") == Outcome.PAUSED:
+        if entry is UNREADABLE:
+            standing = UNREADABLE_LEDGER
+        elif entry.get("outcome") == Outcome.PAUSED:
             standing = _pause(entry)
         elif entry.get("outcome") == Outcome.RESUMED:
             standing = None

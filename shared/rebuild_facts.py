@@ -7,11 +7,19 @@ from itertools import batched
 from typing import Protocol
 
 from shared.facts import Closing, FactKind, Facts, Hold, Request
-from shared.facts_of_entries import KeptEntry, is_about_facts, is_readable, last_pause, rebuilt
+from shared.facts_of_entries import (
+    UNREADABLE,
+    UNREADABLE_LEDGER,
+    KeptEntry,
+    is_about_facts,
+    is_readable,
+    last_pause,
+    rebuilt,
+)
 from shared.failure import CallFailedError
 from shared.ledger_batch import Batch, Kept, entries_in
 from shared.look import FactsToRead
-from shared.pausing import SHARD_OF_PAUSES, BrakeToPull, pause
+from shared.pausing import SHARD_OF_PAUSES, BrakeToPull, Pause, pause
 from shared.record import SHARDS, RecordRef
 from shared.telling import TRIES, Telling
 
@@ -40,13 +48,15 @@ class LedgerToReadBack(Protocol):
 class Rebuilt:
     """How far it came: records that the ledger knows facts of, those of which all or some were missing.
 
-    `unreadable` are batches and entries that cannot be understood: what they told is not in Facts.
+    `unreadable` are batches and entries that cannot be understood: what they told is not in Facts. They may
+    have told of holds; so Lapse is `paused`, until somebody has seen to it.
     """
 
     records: int = 0
     added: int = 0
     completed: int = 0
     unreadable: int = 0
+    paused: bool = False
 
 
 @dataclass(frozen=True)
@@ -68,6 +78,8 @@ def rebuild(telling: Telling, ports: Ports) -> Rebuilt:
     for shard in range(SHARDS):
         told = rebuilt(_entries(ports.ledger, shard, done))
         done.records += len(told)
+        if done.unreadable:
+            done.paused |= _pause(UNREADABLE_LEDGER, telling, ports.brake)
         for some in batched(told.items(), TOGETHER, strict=False):
             _add_missing({RecordRef.of(text): each for text, each in some}, ports, telling.now, done)
     return done
@@ -76,9 +88,15 @@ def rebuild(telling: Telling, ports: Ports) -> Rebuilt:
 def pause_again(telling: Telling, ports: Ports) -> bool:
     """Pause Lapse if the ledger knows of a pause in force and the lost Facts do not; with evidence."""
     lost = last_pause(_entries(ports.ledger, SHARD_OF_PAUSES, Rebuilt()))
-    if lost is None or not lost.in_force(telling.now) or ports.brake.read() is not None:
+    return lost is not None and lost.in_force(telling.now) and _pause(lost, telling, ports.brake)
+
+
+def _pause(wanted: Pause, telling: Telling, brake: BrakeToPull) -> bool:
+    """Pause Lapse, unless it is paused already; with evidence."""
+    standing = brake.read()
+    if standing is not None and standing.in_force(telling.now):
         return False
-    pause(lost, telling, ports.brake)
+    pause(wanted, telling, brake)
     return True
 
 
@@ -108,6 +126,7 @@ def _entries(ledger: LedgerToReadBack, shard: int, done: Rebuilt) -> Iterator[Ke
             entries = [kept.entry for kept in entries_in(batch)]
         except ValueError:
             done.unreadable += 1
+            yield UNREADABLE
             continue
         done.unreadable += sum(is_about_facts(each) and not is_readable(each) for each in entries)
         yield from entries

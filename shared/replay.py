@@ -38,8 +38,8 @@ from shared.tally import Count, Tally
 CAUSE = "restore"
 MOST_TIMERS = 10_000
 """In memory at a time, or little more: then they are purged before the sweep goes on."""
-TRIES = 3
-"""How often timers are worked that a failure left standing: they end with this process."""
+PAUSES = (timedelta(0), timedelta(seconds=5), timedelta(seconds=10))
+"""Before each try to work timers: those that a failure left standing would end with this process."""
 _AN_HOUR = timedelta(hours=1)
 """There is no function whose time would be up."""
 
@@ -181,7 +181,8 @@ class _Replay:
         )
         pace = PurgePace(self._pace.clock, lambda: _AN_HOUR, self._pace.sleep, self._pace.side_by_side)
         policy = replace(self._policy, max_erasures_per_run=None)
-        for _ in range(TRIES):
+        for pause in PAUSES:
+            self._pace.sleep(pause)
             report = purge_due(policy, ports, pace, CAUSE)
             self._done.tally = Tally.total([self._done.tally, report.tally])
             self._done.failures += report.failures

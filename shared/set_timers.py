@@ -1,7 +1,7 @@
 """Timers for what a sweep found, where there is something to do soon and none stands; and counts by rule."""
 
-from collections import Counter
-from collections.abc import Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -9,16 +9,25 @@ from shared.failure import CallFailedError
 from shared.finding import HORIZON, Finding
 from shared.found import TO_ASK, Counts, Found, what_is
 from shared.instants import add
+from shared.look import POISON
+from shared.record import RecordRef
 from shared.retention import Erase, wake_up_minute
 from shared.sweep_ports import Ports
 from shared.tally import Tally
 from shared.timer import Timer
 from shared.waking import ensure_wake_up
 
+UNANSWERED = 3
+"""So many records without an answer: the table does not answer. The page's others are not asked."""
+
 
 @dataclass
 class SettingTimers:
-    """Sets timers as of one instant, and counts. What is found twice has its timer the second time."""
+    """Sets a page's timers as of one instant, and counts. What is found twice has its timer the second time.
+
+    One record that nobody can ask about must not keep the others from their timers: its code is kept, and the
+    page comes again a few times.
+    """
 
     ports: Ports
     now: datetime
@@ -26,6 +35,8 @@ class SettingTimers:
     failures: list[str]
     """Codes of what could not be asked or counted."""
     counts: Counts = field(default_factory=Counter)
+    _unanswered: defaultdict[str, set[RecordRef]] = field(default_factory=lambda: defaultdict(set))
+    """By what is asked: of which records there was no answer."""
 
     def work(self, found: Sequence[Finding], *, seen: bool) -> None:
         """Set the timers that are missing; then wake-ups, and last what is only counted.
@@ -35,7 +46,8 @@ class SettingTimers:
             seen: whether the scan saw fields of the very rule on each of the records.
 
         Raises:
-            CallFailedError: a call failed; the page is to be worked again.
+            CallFailedError: a call failed, or the business table answers nothing; the page is to be worked
+                again.
         """
         until = add(self.now, HORIZON)
         wanted = [(each, each.timer(self.now, until)) for each in found]
@@ -51,6 +63,8 @@ class SettingTimers:
         self._wake(new)
         for each, timer in there:
             self._count(each, is_new=timer in missing)
+        if len(self._unanswered["fields"]) >= UNANSWERED:
+            raise CallFailedError("has_fields", self.failures[-1])
 
     def _is_there(self, found: Finding, timer: Timer | None, *, sure: bool) -> bool:
         """Whether the rule's fields are there, or may be: asked only if it matters.
@@ -59,12 +73,7 @@ class SettingTimers:
         """
         if sure or found.is_asked_for or not (timer or what_is(found, self.now) in TO_ASK):
             return True
-        try:
-            return self._has_fields(found)
-        except CallFailedError as error:
-            # One record that nobody can ask about must not keep the page from its timers; it comes again.
-            self.failures.append(error.code)
-            return False
+        return self._ask("fields", found.record, lambda: self._has_fields(found))
 
     def _wake(self, timers: Sequence[Timer]) -> None:
         """One wake-up a minute, until the first that fails: the recurring purge serves the others."""
@@ -84,11 +93,24 @@ class SettingTimers:
         """Whether fields are back. The ledger first, then the fields: a purge may be at it just now."""
         if not isinstance(found.decision, Erase):
             return False
-        try:
-            erased = self.ports.ledger.has_erased(found.record, found.rule.id, since=found.decision.due)
+        due = found.decision.due
+
+        def is_back() -> bool:
+            erased = self.ports.ledger.has_erased(found.record, found.rule.id, since=due)
             return erased and self._has_fields(found)
+
+        return self._ask("evidence", found.record, is_back)
+
+    def _ask(self, about: str, record: RecordRef, question: Callable[[], bool]) -> bool:
+        """Ask, unless the like was not answered too often: that takes its time. Without an answer, False."""
+        if len(self._unanswered[about]) >= UNANSWERED:
+            return False
+        try:
+            return question()
         except CallFailedError as error:
             self.failures.append(error.code)
+            if error.code not in POISON:
+                self._unanswered[about].add(record)
             return False
 
     def _has_fields(self, found: Finding) -> bool:

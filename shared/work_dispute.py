@@ -31,5 +31,7 @@ def work_dispute(
                 tally.add(Count.HOLDS_RELEASED, int(release_hold(record, closing, telling, ports)))
         case MarkOutdated(record):
             tally.add(Count.MARKS_PUT_RIGHT, int(put_mark_right(record, telling.now, ports)))
+            # Also if it was right: a stale mark has put timers off, or the first delivery came to no timer.
+            tally.include(ports.timing.time_anew(record, telling.policy, telling.now))
     tally.include(telling.tally)
     return tally

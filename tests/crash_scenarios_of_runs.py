@@ -8,6 +8,7 @@ from typing import Any
 from shared.facts import FactKind, Facts
 from shared.failure import raise_all
 from shared.found import Found
+from shared.ledger_batch import Batch
 from shared.rebuild_facts import Ports as RebuildPorts
 from shared.rebuild_facts import pause_again, rebuild
 from shared.record import RecordRef
@@ -166,6 +167,16 @@ def with_lost_facts() -> World:
     return replace(world, facts=FactsToRebuild(memory), ledger=ReadLedger(memory))
 
 
+def with_damaged_ledger() -> World:
+    """The same; and of the ledger a batch cannot be read."""
+    world = with_lost_facts()
+    ledger = ReadLedger(memory_of(world))
+    shard = max(number for number, batches in memory_of(world).batches.items() if batches)
+    first, *others = ledger.batches(shard)
+    ledger.forged[shard] = [Batch(**{**first, "body": "{"}), *others]
+    return replace(world, ledger=ledger)
+
+
 def rebuilding(world: World) -> RebuildPorts:
     return RebuildPorts(world.facts, world.ledger, world.brake)  # type: ignore[arg-type]
 
@@ -183,5 +194,6 @@ SCENARIOS = {
     "sweep cut short": Scenario("sweep", with_little_time, sweep, after_the_next_sweeps, is_repeated=False),
     "replay": Scenario("replay", with_a_backup, replay_all, state),
     "rebuilding": Scenario("rebuild", with_lost_facts, rebuild_facts, state),
+    "rebuilding from what is left": Scenario("rebuild", with_damaged_ledger, rebuild_facts, state),
     "the pause that was lost": Scenario("pause_again", with_lost_facts, pause_as_before, state),
 }

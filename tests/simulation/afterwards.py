@@ -9,7 +9,7 @@ from shared.ledger import Head, verify
 from tests.builders import NOW
 from tests.memory import Memory
 from tests.simulation.deadlines import GRACE
-from tests.simulation.history import Asked, mark_end
+from tests.simulation.history import Asked, is_ours, mark_end
 from tests.simulation.oracle import Oracle
 from tests.simulation.ports import Chain, end_of
 from tests.simulation.stack import Delivery, Message, Stack
@@ -24,7 +24,8 @@ def judge_answers(oracle: Oracle, stack: Stack, answered: set[tuple[str, str]]) 
             oracle.violated("I10", f"{message.name}: never taken")
     for record, told in oracle.told.items():
         item = oracle.place.last.get(record, {})
-        held_until = max([*told.ends(), mark_end(item) or NOW])
+        marked = None if is_ours(item) else mark_end(item)
+        held_until = max([*told.ends(), marked or NOW])
         if held_until + GRACE > oracle.now or record in stack.faults.poisoned:
             continue
         for said in told.said:

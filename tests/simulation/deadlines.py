@@ -1,10 +1,10 @@
-"""I2: once the faults have stopped, by when each field must be gone; and that it is."""
+"""I2: once the faults have stopped, by when each field must be gone, and each mark right; and that it is."""
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from shared.record import RecordRef
-from tests.simulation.history import FOR_EVER, due, mark_end, present
+from tests.simulation.history import FOR_EVER, due, is_ours, mark_end, present
 from tests.simulation.oracle import Oracle
 from tests.simulation.places import Place
 from tests.simulation.promises import DAY, Edition, Promise
@@ -52,11 +52,18 @@ class Deadlines:
             if record in passed_over or deadline >= FOR_EVER - GRACE - DAY:
                 continue
             latest = self._latest(record, deadline, self.quiet, capped=edition.policy.max_erasures_per_run)
-            if self._oracle.now > latest:
-                what = f"still there by {promise.rule}, since {deadline.isoformat()}"
-                self._oracle.violated("I2", what, record)
-            else:
-                self._next_check = min(self._next_check, latest)
+            what = f"still there by {promise.rule}, since {deadline.isoformat()}"
+            self._must_not_be_after(latest, "I2", what, record)
+        for record, invariant, what in wrong_marks(self._oracle) if self._mode is not Mode.NO_SWEEP else ():
+            if record not in passed_over:
+                settled = max(self._oracle.settled_at(record), self.deployed_at, self.quiet)
+                self._must_not_be_after(settled + GRACE, invariant, what, record)
+
+    def _must_not_be_after(self, latest: datetime, invariant: str, what: str, record: RecordRef) -> None:
+        if self._oracle.now > latest:
+            self._oracle.violated(invariant, what, record)
+        else:
+            self._next_check = min(self._next_check, latest)
 
     def _latest(self, record: RecordRef, deadline: datetime, quiet: datetime, capped: int | None) -> datetime:
         """By when the fields must be gone."""
@@ -79,4 +86,21 @@ def standing(oracle: Oracle, place: Place, edition: Edition) -> Iterator[tuple[R
         for promise in edition.promises_of(record.table):
             at = due(promise, item, told, oracle.now)
             if at is not None and promise.enforced and present(item, promise.fields):
-                yield record, promise, max(at, *told.ends(), mark_end(item) or at)
+                # A mark that Lapse set is no reason to wait: it is for Lapse to take away, as the hold ends.
+                marked = None if is_ours(item) else mark_end(item)
+                yield record, promise, max(at, *told.ends(), marked or at)
+
+
+def wrong_marks(oracle: Oracle) -> Iterator[tuple[RecordRef, str, str]]:
+    """Records whose mark does not say what was told; but for what the business system marked itself."""
+    for record, item in oracle.place.last.items():
+        in_force = [end for end in oracle.told[record].ends() if end > oracle.now]
+        marked = mark_end(item)
+        if marked is not None and marked <= oracle.now:
+            marked = None
+        if marked == max(in_force, default=None) or not (marked is None or is_ours(item)):
+            continue
+        if in_force:
+            yield record, "I3", "its mark does not say how long it is held"
+        else:
+            yield record, "I4", "still marked, though nothing holds it"

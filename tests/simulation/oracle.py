@@ -190,7 +190,6 @@ class Oracle:
             parent = value(rest, path[:-1]) if path[:-1] else {"M": rest}
             parent["M"].pop(path[-1])  # type: ignore[index]  # a field that was there has a parent
         if before.get("legal_hold") != after.get("legal_hold"):
-            place.marked[record] = self.now
             self._judge_mark(place, record, before, after)
         without_mark = [{n: each for n, each in item.items() if n != "legal_hold"} for item in (rest, after)]
         if without_mark[0] != without_mark[1]:
@@ -273,7 +272,7 @@ class Oracle:
 
     def settled_at(self, record: RecordRef) -> datetime:
         """Since when nobody changed anything about a record."""
-        changed = [self.place.written.get(record), self.told_at.get(record), self.place.marked.get(record)]
+        changed = [self.place.written.get(record), self.told_at.get(record)]
         return max((each for each in changed if each), default=self.now - 999 * DAY)
 
     def _remember(self, place: Place, record: RecordRef) -> None:

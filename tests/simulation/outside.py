@@ -118,6 +118,14 @@ class Outside:
         """The business system marks a hold of its own."""
         return self._change(record, legal_hold={"M": {"until": {"S": until}, "by": {"S": "orders"}}})
 
+    def read(self, record: RecordRef) -> object:
+        """The business system reads the record, and keeps the copy, with Lapse's mark if there is one."""
+        item = self.memory.items.get(record)
+        if item is None:
+            return False
+        self.versions[record].append(deepcopy(dict(item)))
+        return None
+
     def stale(self, record: RecordRef, age: int) -> object:
         """A cached copy is written back, whole."""
         if record not in self.memory.items:

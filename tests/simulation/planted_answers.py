@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from shared.deliveries import Deliveries, _parsed
+from shared.evidence import Outcome
 from shared.failure import CallFailedError
 from shared.outgoing import erasure_completed
 from shared.refused import RefusedError
@@ -66,6 +67,20 @@ def an_erasure_is_called_complete_before_it_is(plant: pytest.MonkeyPatch) -> Non
         return begin
 
     swap(plant, "shared.request_erasure._begin", hasty)
+
+
+@planted(I10)
+def every_request_is_refused(plant: pytest.MonkeyPatch) -> None:
+    """Whatever became of it."""
+    swap(
+        plant,
+        "shared.answer_requests.Answering.answer",
+        lambda real: (
+            lambda answering, record, _outcome, reason, telling: real(
+                answering, record, Outcome.RECORD_ABSENT, reason, telling
+            )
+        ),
+    )
 
 
 @planted(I1)

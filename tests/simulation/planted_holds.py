@@ -1,6 +1,6 @@
 """Planted bugs in holds: placing, marking, closing, and looking at them."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import reduce
@@ -8,10 +8,15 @@ from typing import Any
 
 import pytest
 
+from shared.disputes import Closed, MarkOutdated, Opened
 from shared.evidence import Outcome
-from shared.instants import DAY, FIRST, add
-from shared.record import HOLD_MARK, Path, RecordRef, View, at_path
+from shared.facts import Facts
+from shared.hold_records import Ports, put_mark_right
+from shared.instants import DAY, FIRST, LAST, add, to_text
+from shared.outgoing import EventBus
+from shared.record import HOLD_MARK, Path, RecordRef, View, WireValue, at_path
 from shared.tally import Tally
+from shared.telling import Telling
 from tests.simulation.planted import I1, I2, I3, I4, I6, everywhere, planted, swap
 
 
@@ -74,6 +79,60 @@ def a_hold_never_lapses(plant: pytest.MonkeyPatch) -> None:
             )
         ),
     )
+
+
+@planted(I2)
+def a_closed_case_still_holds(plant: pytest.MonkeyPatch) -> None:
+    """Until the end that was said first."""
+    plant.setattr("shared.facts.Hold.is_closed", property(lambda _hold: False))
+
+
+@planted(I2)
+def a_stale_mark_costs_another_day(plant: pytest.MonkeyPatch) -> None:
+    """It is taken away, and the timer that was put off to its end stays."""
+
+    def untimed(real: Callable[..., Tally]) -> Callable[..., Tally]:
+        def work(
+            told: Opened | Closed | MarkOutdated, telling: Telling, ports: Ports, bus: EventBus
+        ) -> Tally:
+            if not isinstance(told, MarkOutdated):
+                return real(told, telling, ports, bus)
+            put_mark_right(told.record, telling.now, ports)
+            return Tally()
+
+        return work
+
+    everywhere(plant, "shared.work_dispute.work_dispute", untimed)
+
+
+@planted(I4)
+def a_mark_says_for_ever(plant: pytest.MonkeyPatch) -> None:
+    """Facts know when the hold ends; the record says 9999."""
+
+    def wrong(real: Callable[..., WireValue | None]) -> Callable[..., WireValue | None]:
+        def right_mark(facts: Facts | None, seen: WireValue | None, now: datetime) -> WireValue | None:
+            mark = real(facts, seen, now)
+            return mark if mark == seen or not mark else {"M": {**mark["M"], "until": {"S": to_text(LAST)}}}
+
+        return right_mark
+
+    everywhere(plant, "shared.hold_mark.right_mark", wrong)
+
+
+@planted(I4)
+def a_mark_stays_after_its_case(plant: pytest.MonkeyPatch) -> None:
+    """Closed in Facts, and on the record until the end that was said first."""
+    everywhere(
+        plant,
+        "shared.hold_mark.right_mark",
+        lambda real: lambda facts, seen, now: real(facts, seen, now) or seen,
+    )
+
+
+@planted(I3)
+def a_mark_that_was_wiped_stays_away(plant: pytest.MonkeyPatch) -> None:
+    """The sweep says so, and nobody listens."""
+    plant.setattr("shared.work_dispute.put_mark_right", lambda *_: False)
 
 
 @planted(I1, I3)

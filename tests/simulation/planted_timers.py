@@ -5,9 +5,11 @@ from datetime import timedelta
 
 import pytest
 
+from shared.failure import CallFailedError
 from shared.instants import MINUTE
 from shared.purge_due import RECURRING, PurgeReport
 from shared.record import SHARDS
+from shared.settle import Settled
 from shared.tally import Tally
 from tests.simulation.planted import I2, I10, everywhere, planted, swap
 
@@ -43,6 +45,22 @@ def a_timer_that_failed_once_comes_in_a_year(plant: pytest.MonkeyPatch) -> None:
         plant,
         "shared.timer.Timer.backed_off",
         lambda real: lambda timer, now: replace(real(timer, now), at=now + A_YEAR),
+    )
+
+
+@planted(I2)
+def one_failing_record_blocks_its_shard(plant: pytest.MonkeyPatch) -> None:
+    """It ends the batch, whatever was done before it, and stands at the head of the next one."""
+
+    def insisting(settled: Settled) -> Settled:
+        if settled.failure:
+            raise CallFailedError("settle", settled.failure)
+        return settled
+
+    swap(
+        plant,
+        "shared.purge_shard.ShardRun._settle_one",
+        lambda real: lambda run, timer, views, tally: insisting(real(run, timer, views, tally)),
     )
 
 

@@ -207,7 +207,9 @@ class Simulation:
         def let_pass() -> None:
             self.hub.run(self.hub.now + 60 * MINUTE, self._after_step)
 
-        # Events alone: what purge and sweep do in the course of time is no consequence of theirs.
+        # Events alone: what purge and sweep do in the course of time is no consequence of theirs. And without
+        # these two, nothing that falls due in this hour goes.
+        self.deadlines.quiet = None
         self.stack.sweeps = self.stack.recurring = self.stack.wake_ups = False
         let_pass()
         afterwards.judge_redelivery(self.oracle, self.stack, self.taken, let_pass)

@@ -200,6 +200,18 @@ class _Author:
             if chance.random() < 0.5:
                 closed = self._instant(since, spread=max(until - since, DAY / 24))
                 yield self._event(closed, "closed" if by_event else "release", record, case, closed)
+        if self._all and chance.random() < 0.15:
+            yield from self._stale_mark(record, due)
+
+    def _stale_mark(self, record: RecordRef, due: datetime) -> Iterator[Happening]:
+        """A case that ends long before it was to; and then its mark is back, with a cached copy."""
+        chance, case = self._chance, f"CASE-{next(self._cases)}"
+        since = self._around(due)
+        closed = max(since, NOW + SAFETY) + DAY * chance.random()
+        yield self._event(since, "hold", record, case, since, closed + 9 * DAY)
+        yield Happening(since + (closed - since) * chance.random(), "read", (record,))
+        yield self._event(closed, "release", record, case, closed)
+        yield Happening(closed + timedelta(hours=12 * chance.random()), "stale", (record, 0))
 
     def _requests(self, record: RecordRef, created: datetime, due: datetime) -> Iterator[Happening]:
         chance = self._chance
@@ -270,8 +282,8 @@ class _Author:
             )
         for _ in range(chance.choice((0, 2, 5, 12))):
             yield Happening(self._sometime(), "lose_timers")
-        if chance.random() < 0.3:
-            at = NOW + SAFETY * (0.7 + 0.3 * chance.random())
+        if chance.random() < 0.4:
+            at = max(self._moments) - 5 * DAY * chance.random()
             yield Happening(at, "poison", (chance.choice(records),))
 
     def _event(self, when: datetime, *args: Any) -> Happening:

@@ -55,8 +55,6 @@ NOT_CALLED = {
     ("pause_again", "facts.read"): "a pause is about no record",
     ("pause_again", "facts.put"): "as above",
     ("pause_again", "ledger.entries_of"): "as above",
-    ("rebuild", "brake.read"): "the pause comes back by `pause_again`, which shares the ports",
-    ("rebuild", "brake.put"): "as above",
 }
 ONLY_LOOK = {"PastEntries": "the check of a restored table writes nothing: what fails is asked again"}
 """Protocols that are in no use case that changes anything."""

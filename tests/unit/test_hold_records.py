@@ -31,7 +31,15 @@ from tests.builders import (
     shipment_ref,
     shipped,
 )
-from tests.memory import Memory, MemoryBus, MemoryFacts, MemoryLedger, MemoryTables, MemoryWakeUps
+from tests.memory import (
+    Memory,
+    MemoryBus,
+    MemoryFacts,
+    MemoryLedger,
+    MemoryTables,
+    MemoryTimers,
+    MemoryWakeUps,
+)
 from tests.worlds import MemoryBusiness, World, memory_world
 
 DAY = timedelta(days=1)
@@ -364,6 +372,35 @@ def test_a_mark_is_put_right_by_what_is_so_then() -> None:
     disturbed_world = disturbed(world, lambda: world.take(closed(), POLICY))
     assert not put_mark_right(RECORD, world.now, disturbed_world.for_holds)
     assert world.business.get(RECORD) == shipment()
+
+
+def test_a_record_whose_stale_mark_is_taken_away_is_timed_anew() -> None:
+    """Its timer was put off to the end of the hold that the mark still told of."""
+    world = with_due()
+    place(world)
+    world.take(closed(), POLICY)
+    world.business.put(RECORD, shipment(legal_hold=mark(END)))
+    world.purge(POLICY)
+    assert {timer.at for timer in memory_of(world).timers.values()} == {END}
+    disturbed_once = replace(world, timers=FailingOnce(memory_of(world)))
+    with pytest.raises(CallFailedError, match="timers: down"):
+        disturbed_once.take(mark_outdated(RECORD), POLICY)
+    assert disturbed_once.take(mark_outdated(RECORD), POLICY).counts[Count.MARKS_PUT_RIGHT] == 0
+    world.purge(POLICY)
+    assert world.business.get(RECORD) == ERASED
+
+
+@dataclass
+class FailingOnce(MemoryTimers):
+    """A Due table that cannot be written the first time."""
+
+    down: bool = True
+
+    def put(self, timers: Any) -> None:
+        if self.down:
+            self.down = False
+            raise CallFailedError("timers", "down")
+        super().put(timers)
 
 
 def test_a_record_that_is_gone_has_no_mark_to_put_right() -> None:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from shared.correct_fact import Correction
 from shared.evidence import Entry, Outcome
 from shared.facts import Closing, FactKind, Facts, Hold, Request
-from shared.facts_of_entries import is_readable, last_pause, rebuilt
+from shared.facts_of_entries import UNREADABLE, UNREADABLE_LEDGER, is_readable, last_pause, rebuilt
 from shared.failure import CallFailedError
 from shared.hold_records import place_hold, release_hold
 from shared.ledger_batch import BEGINNING, Batch, Kept, chained, entries_in, seal
@@ -317,18 +317,44 @@ def test_entries_that_cannot_be_used() -> None:
 
 
 def test_a_batch_that_cannot_be_read_is_counted() -> None:
-    """The others are read all the same."""
+    """The others are read all the same. It may have told of a hold: so Lapse is paused first."""
     world = lived([lambda world: world.take(left(at=hour(1)), POLICY)])
-    chains = Chains(memory_of(world))
-    batches = chains.batches(CONTACT.shard)
-    broken: Any = type("Broken", (Chains,), {"batches": lambda _, shard: _broken(batches, shard)})
     memory_of(world).facts.clear()
-    done = rebuild(restoring(world), replace(ports(world), ledger=broken(memory_of(world))))
-    assert (done.added, done.unreadable) == (1, 1)
+    before: list[Pause | None] = []
+    rows = Rows(memory_of(world), [lambda world: before.append(memory_of(world).pause)], world)
+    done = rebuild(restoring(world), replace(ports(world, rows), ledger=Damaged(memory_of(world))))
+    assert (done.added, done.unreadable, done.paused) == (1, 1, True)
+    assert before == [UNREADABLE_LEDGER], "paused first"
+    assert not rebuild(restoring(world), replace(ports(world), ledger=Damaged(memory_of(world)))).paused
+    assert world.resume(POLICY)
+    assert rebuild(restoring(world), replace(ports(world), ledger=Damaged(memory_of(world)))).paused
 
 
-def _broken(batches: list[Batch], shard: int) -> list[Batch]:
-    return [Batch(**{**batches[0], "body": "{"}), *batches] if shard == CONTACT.shard else []
+class Damaged(Chains):
+    """Chains that begin with a batch that cannot be read."""
+
+    def batches(self, shard: int) -> list[Batch]:
+        sound = super().batches(shard)
+        return [*(_unreadable(batch) for batch in sound[:1]), *sound]
+
+
+class Unreadable(Chains):
+    """Chains of which nothing can be read."""
+
+    def batches(self, shard: int) -> list[Batch]:
+        return [_unreadable(batch) for batch in super().batches(shard)]
+
+
+def _unreadable(batch: Batch) -> Batch:
+    return Batch(**{**batch, "body": "{"})
+
+
+def test_a_ledger_that_can_be_read_pauses_nothing() -> None:
+    """Only what may have told of a hold does."""
+    world = lived([lambda world: world.take(left(at=hour(1)), POLICY)])
+    memory_of(world).facts.clear()
+    assert not rebuild(restoring(world), ports(world)).paused
+    assert memory_of(world).pause is None
 
 
 def test_a_row_whose_evidence_is_damaged_is_left_alone() -> None:
@@ -389,6 +415,33 @@ def test_a_pause_that_was_ended_stays_ended() -> None:
     resume("staff-2", world.telling(POLICY, "operator"), world.brake)
     assert last_pause(world.business.entries()) is None
     assert not pause_again(restoring(world), ports(world))
+
+
+def test_what_may_have_been_a_pause_is_one() -> None:
+    """Unless it was ended by an entry that can be read."""
+    world = lived([])
+    pause(PAUSE, world.telling(POLICY, "operator"), world.brake)
+    entries = world.business.entries()
+    assert last_pause([UNREADABLE]) == last_pause([*entries, UNREADABLE]) == UNREADABLE_LEDGER
+    assert last_pause([UNREADABLE, *entries]) == PAUSE
+    damaged = replace(ports(world), ledger=Damaged(memory_of(world)))
+    resume("staff-2", world.telling(POLICY, "operator"), world.brake)
+    assert not pause_again(restoring(world), damaged)
+    memory_of(world).batches[0].pop()
+    assert pause_again(restoring(world), damaged)
+    assert memory_of(world).pause == PAUSE
+    memory_of(world).pause = None
+    assert pause_again(restoring(world), replace(damaged, ledger=Unreadable(memory_of(world))))
+    assert memory_of(world).pause == UNREADABLE_LEDGER
+
+
+def test_a_lapsed_pause_is_no_reason_to_leave_lapse_running() -> None:
+    """Another one that stands, but has ended, is replaced."""
+    world = lived([])
+    pause(PAUSE, world.telling(POLICY, "operator"), world.brake)
+    memory_of(world).pause = replace(PAUSE, until=NOW)
+    assert pause_again(restoring(world), ports(world))
+    assert memory_of(world).pause == PAUSE
 
 
 def test_an_entry_without_a_readable_time_is_none() -> None:

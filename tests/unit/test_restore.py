@@ -612,6 +612,7 @@ def test_what_was_erased_when_the_ledger_failed_gets_its_evidence(*, after: bool
     restoring = [e for e in world.business.entries() if e["cause"] == "restore" and e["record"] in erased]
     assert {each["outcome"] for each in restoring} & {"erased", "already_absent"}
     assert (done.failures, done.through) == (("Down",), False)
+    assert world.slept == [timedelta(0), timedelta(seconds=5)], "the ledger has time to recover"
     assert replayed(world).through
 
 

@@ -1,18 +1,19 @@
 """What a sweep only counts or tells must not keep it from what it is for: timers."""
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import pytest
 
 from shared.failure import CallFailedError
-from shared.finding import Cursor, RecordsPage, Scanned
+from shared.finding import SEGMENTS, Cursor, RecordsPage, Scanned
 from shared.outgoing import ContractEvent
 from shared.policy import Policy
 from shared.record import Path, RecordRef
+from shared.set_timers import UNANSWERED
 from shared.sweep_part import FAILED_PAGES
-from tests.builders import NOW, policy, shipment, shipment_ref, to_wire_text
+from tests.builders import NOW, delivery_rule, policy, shipment, shipment_ref, to_wire_text
 from tests.memory import MemoryBus, MemoryLedger, MemoryTables
 from tests.worlds import MemoryBusiness, World, memory_world
 
@@ -38,7 +39,10 @@ class DownBus(MemoryBus):
 class DownLedger(MemoryLedger):
     """A ledger that cannot be asked."""
 
+    asked: int = 0
+
     def has_erased(self, record: RecordRef, rule_id: str, since: datetime) -> bool:
+        self.asked += 1
         raise CallFailedError("Query", "InternalServerError")
 
 
@@ -47,6 +51,8 @@ def world_of_lapsed_marks() -> World:
     world = memory_world()
     for number in range(RECORDS):
         world.business.put(shipment_ref(f"S-{number}"), shipment(f"S-{number}", legal_hold=LAPSED))
+    assert isinstance(world.business, MemoryBusiness)
+    world.business.memory.page = RECORDS
     return world
 
 
@@ -71,6 +77,8 @@ def test_what_is_down_for_ever_delays_no_timer(down: str) -> None:
         world.ledger = DownLedger(memory)
     failures = swept(world, FAILED_PAGES + 1)
     assert all(failures)
+    if isinstance(world.ledger, DownLedger):
+        assert world.ledger.asked <= (FAILED_PAGES + 1) * SEGMENTS * UNANSWERED
     assert len(world.standing()) == RECORDS
     assert world.sweep(POLICY, by_hand=False).failures == ()
 
@@ -99,6 +107,59 @@ def test_a_record_that_cannot_be_asked_about_delays_no_other() -> None:
     world.records = MemoryTables(world.business.memory)
     world.sweep(POLICY).raise_failures()
     assert {timer.record for timer in world.standing()} == others | {shipment_ref("S-7")}
+
+
+@dataclass
+class Throttled(MemoryTables):
+    """A business table that is scanned, but answers no question about a record."""
+
+    asked: int = 0
+    code: str = "ThrottlingException"
+
+    def has_fields(self, record: RecordRef, paths: Collection[Path]) -> bool:
+        self.asked += 1
+        raise CallFailedError("Query", self.code)
+
+    def scan(self, of: Scanned, segment: int, after: Cursor | None) -> RecordsPage:
+        return MemoryTables(self.memory).scan(of, segment, after)
+
+
+def test_a_table_that_answers_nothing_is_asked_little_and_never_passed() -> None:
+    """Each question takes its time; and a page that is passed unasked would wait for the next day."""
+    world = world_of_lapsed_marks()
+    assert isinstance(world.business, MemoryBusiness)
+    world.records = throttled = Throttled(world.business.memory)
+    failures = swept(world, 2 * FAILED_PAGES)
+    assert set(sum(failures, ())) == {"ThrottlingException"}
+    assert throttled.asked <= 2 * FAILED_PAGES * SEGMENTS * UNANSWERED
+    assert world.standing() == []
+    world.records = MemoryTables(world.business.memory)
+    world.sweep(POLICY, by_hand=False).raise_failures()
+    assert {timer.record.text for timer in world.standing()} == {
+        shipment_ref(f"S-{number}").text for number in range(RECORDS)
+    }
+
+
+def test_a_record_whose_questions_all_fail_is_one_record() -> None:
+    """However many rules are about it: its page is passed in the end."""
+    rules = [replace(delivery_rule(), id=f"rule-{number}") for number in range(UNANSWERED + 1)]
+    world, many = memory_world(), policy(*rules)
+    world.business.put(shipment_ref(), shipment())
+    assert isinstance(world.business, MemoryBusiness)
+    world.records = Throttled(world.business.memory)
+    for _ in range(FAILED_PAGES + 1):
+        assert world.sweep(many, by_hand=False).failures
+    assert world.sweep(many, by_hand=False).failures == ()
+
+
+def test_records_with_keys_that_cannot_be_read_are_no_reason_to_stop_asking() -> None:
+    """However many there are: the table answers for the others."""
+    world = world_of_lapsed_marks()
+    assert isinstance(world.business, MemoryBusiness)
+    world.records = poisoned = Throttled(world.business.memory, code="ValidationException")
+    swept(world, FAILED_PAGES + 1)
+    assert poisoned.asked == (FAILED_PAGES + 1) * RECORDS
+    assert world.sweep(POLICY, by_hand=False).failures == ()
 
 
 def test_what_was_down_for_a_while_is_told_later() -> None:
