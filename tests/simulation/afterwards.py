@@ -1,11 +1,16 @@
 """What can be said only in the end: I6 to I8, and that everybody was answered."""
 
+import hashlib
+import json
 from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from random import Random
 from typing import Any
 
+import rfc8785
+
 from shared.ledger import Head, verify
+from shared.ledger_batch import BEGINNING
 from tests.builders import NOW
 from tests.memory import Memory
 from tests.simulation.deadlines import GRACE
@@ -58,16 +63,26 @@ def judge_canary(oracle: Oracle, canary: str, sinks: Mapping[str, object]) -> No
 def judge_redelivery(
     oracle: Oracle, stack: Stack, taken: Sequence[Delivery], let_pass: Callable[[], object]
 ) -> None:
-    """I6: all that was taken comes once more, and changes nothing."""
+    """I6: all that was taken comes once more, and changes nothing; and yet again: no timer is added either.
+
+    The first time may set timers anew that have done their work.
+    """
+
+    def deliver_all() -> None:
+        for delivery in taken:
+            if _may_come_again(delivery.message, oracle, stack.memory):
+                stack.work(Message("again", delivery.message.event, sound=delivery.message.sound))
+        let_pass()
+
     before = _state(stack.memory)
-    for delivery in taken:
-        if _may_come_again(delivery.message, oracle, stack.memory):
-            stack.work(Message("again", delivery.message.event, sound=delivery.message.sound))
-    let_pass()
-    after = _state(stack.memory)
+    deliver_all()
+    after, timers = _state(stack.memory), _timers(stack.memory)
     for what, state in after.items():
         if state != before[what]:
             oracle.violated("I6", f"delivering all again changed {what}")
+    deliver_all()
+    if _timers(stack.memory) != timers:
+        oracle.violated("I6", "delivering all yet again changed timers")
 
 
 def _may_come_again(message: Message, oracle: Oracle, memory: Memory) -> bool:
@@ -91,11 +106,16 @@ def _state(memory: Memory) -> dict[str, Any]:
     }
 
 
+def _timers(memory: Memory) -> set[tuple[int, str]]:
+    """All but those of holds without a readable end: these come at the next midnight."""
+    return {key for key, timer in memory.timers.items() if timer.at != timer.at.replace(hour=0, minute=0)}
+
+
 def tampered(rows: Sequence[Mapping[str, Any]], chance: Random) -> list[dict[str, Any]]:
     """A copy that somebody edited, cut, or put in another order."""
     copy: list[dict[str, Any]] = [dict(row) for row in rows]
     number = chance.randrange(len(copy))
-    match chance.choice(("edit", "cut", "remove", "forge", "swap", "insert", "rename")):
+    match chance.choice(("edit", "cut", "remove", "forge", "swap", "rewrite", "repeat", "insert", "rename")):
         case "edit":
             copy[number]["body"] = copy[number]["body"].replace("20", "19", 1)
         case "cut":
@@ -104,10 +124,23 @@ def tampered(rows: Sequence[Mapping[str, Any]], chance: Random) -> list[dict[str
             del copy[number]
         case "forge":
             copy[number]["hash"] = copy[number]["hash"][::-1]
-        case "insert":
+        case "rewrite":
+            rewritten = {**copy[number], "body": copy[number]["body"].replace("20", "19", 1)}
+            copy[number] = _forged(copy[number - 1] if number else None, rewritten)
+        case "repeat":
             copy.insert(number, dict(copy[number]))
+        case "insert":
+            copy.insert(number, _forged(copy[number - 1] if number else None, copy[number]))
         case "rename":
             copy[number]["names"] = copy[number]["names"].replace("[", "[ ", 1)
         case _:
             copy = [*copy[number:], *copy[:number]] if number else [copy[-1], {}, *copy[:-1]]
     return copy
+
+
+def _forged(before: Any, like: Mapping[str, Any]) -> dict[str, Any]:
+    """A batch with sound links and a hash of its own, as somebody makes it who knows the format."""
+    number, link = end_of(before) if before else BEGINNING
+    body = rfc8785.dumps({**json.loads(like["body"]), "seq": number + 1, "prev": link})
+    own = {"seq": number + 1, "prev": link, "hash": hashlib.sha256(body).hexdigest(), "body": body.decode()}
+    return {**like, **own}

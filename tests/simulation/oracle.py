@@ -116,6 +116,8 @@ class Oracle:
         }
         if any(before.get(name) != (item or {}).get(name) for name in counts):
             self.place.written[record] = self.now
+        if is_ours(before) and not is_ours(item or {}):
+            self.place.wiped[record] = self.now
         self._remember(self.place, record)
 
     def heard(self, record: RecordRef, said: Said) -> None:
@@ -250,12 +252,11 @@ class Oracle:
             self.violated("I3", "erased in spite of an acknowledged hold", record, place)
 
     def _wiped_meanwhile(self, place: Place, record: RecordRef) -> bool:
-        """Whether this is the documented window: look, hold, stale put, erase within seconds."""
-        held, written = self._held_at.get(record), place.written.get(record)
-        recently = held is not None and self.now - held < WINDOW
-        return (
-            recently and not self._by_facts and written is not None and held is not None and held <= written
-        )
+        """Whether this is the documented window: look, hold, put without its mark, erase, within seconds."""
+        held, wiped = self._held_at.get(record), place.wiped.get(record)
+        if self._by_facts or held is None or wiped is None:
+            return False
+        return held <= wiped and self.now - held < WINDOW
 
     def _was_paused(self, at: datetime) -> bool:
         """Whether a pause was in force then, and was not ended since."""

@@ -32,13 +32,15 @@ from tests.simulation.history import Asked, Closing, Corrected, Instant, Opening
 from tests.simulation.hub import Hub, Task
 from tests.simulation.oracle import Oracle
 from tests.simulation.places import Run
-from tests.simulation.ports import Calls
+from tests.simulation.ports import AMBUSH, Calls
 from tests.simulation.script import Happening, Mode
 from tests.simulation.stack import Delivery, Message, Stack
 
 SECOND = timedelta(seconds=1)
 MINUTE = timedelta(minutes=1)
 DELAYS = (timedelta(hours=6), timedelta(days=1), timedelta(days=14))
+MOST_PATIENCE = timedelta(hours=3)
+"""For how long somebody waits, at most, before a command is tried again."""
 DETAIL_TYPES = {
     "shipped": ("orders", "ShipmentDispatched"),
     "left": ("crm", "ContactLeft"),
@@ -151,28 +153,30 @@ class Outside:
         self.ambushes.setdefault(record, []).append(happening)
         return False
 
-    def ambushed(self, record: RecordRef) -> bool:
-        """The moment has come: do what was waited for."""
+    def ambushed(self, call: str, record: RecordRef) -> bool:
+        """The moment may have come: then do what was waited for."""
         waiting = self.ambushes.get(record)
         if not waiting or not self.faults.on:
             return False
-        what, *args = waiting.pop(0)
+        what, *args = waiting[0]
+        if what == "hold and wipe" and call != "records.erase":
+            return False
+        waiting.pop(0)
         self.faults.strike(Kind.AMBUSH)
-        if what in {"hold", "returned"}:
-            now = self.hub.now
-            words = (
-                (f"CASE-A{self.hub.steps}", now, now + timedelta(hours=args[0])) if what == "hold" else (now,)
-            )
-            self.hub.at(now, lambda: self._tell_now(what, record, *words))
+        now = self.hub.now
+        if what == "returned":
+            self.hub.at(now, lambda: self._tell_now(what, record, now))
+        elif what in {"hold", "hold and wipe"}:
+            words = f"CASE-A{self.hub.steps}", now, now + timedelta(hours=args[0])
+            self.hub.at(now, lambda: self.tell("hold", record, *words))
+            if what == "hold and wipe":
+                self.hub.at(now + AMBUSH * 0.6, lambda: self.stale(record, 0))
         else:
-            self.hub.at(self.hub.now, lambda: self.do(Happening(self.hub.now, what, (record, *args))))
+            self.hub.at(now, lambda: self.do(Happening(now, what, (record, *args))))
         return True
 
     def _tell_now(self, kind: str, record: RecordRef, *words: Any) -> None:
         """As `tell`, without delay."""
-        if kind == "hold":
-            self.tell(kind, record, *words)
-            return
         source, detail_type = DETAIL_TYPES[kind]
         detail = _detail(kind, record, words)
         event = {
@@ -383,7 +387,7 @@ class Outside:
                 delivery[-1].result = result
                 self.stack.ears.taken(delivery[-1])
             elif not isinstance(error, RefusedError):
-                self.hub.at(self.hub.now + MINUTE, again)
+                self.hub.at(self.hub.now + min(len(delivery) ** 2 * MINUTE, MOST_PATIENCE), again)
 
         def again() -> None:
             self.stack.run(f"events-{name}", command, done, begin)

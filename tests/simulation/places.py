@@ -53,6 +53,8 @@ class Place:
     last: dict[RecordRef, dict[str, Any]] = field(default_factory=dict)
     written: dict[RecordRef, datetime] = field(default_factory=dict)
     """When the business system last changed something that counts."""
+    wiped: dict[RecordRef, datetime] = field(default_factory=dict)
+    """When it last wiped a mark of Lapse's."""
     fields: dict[RecordRef, list[tuple[datetime, frozenset[Path] | None]]] = field(default_factory=dict)
     """Which personal fields there were since when; `None` while there was no record."""
     dated: dict[RecordRef, list[tuple[datetime, bool]]] = field(default_factory=dict)

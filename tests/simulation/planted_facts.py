@@ -1,6 +1,6 @@
 """Planted bugs in what is made of that which was told: departures, returns, shipments, corrections."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from shared.facts import FactKind, Facts
+from shared.failure import CallFailedError
 from shared.instants import MICROSECOND
 from shared.policy import Merge, Trigger
 from shared.record import RecordRef
@@ -78,6 +79,21 @@ def a_return_cancels_what_came_before_it(plant: pytest.MonkeyPatch) -> None:
     real_told = Facts.told
     plant.setattr(Facts, "told", told)
     the_cancel_is_forgotten(plant)
+
+
+@planted(I10)
+def a_conflict_is_taken_for_a_failure(plant: pytest.MonkeyPatch) -> None:
+    """Whoever meets another's write gives up, as if the table were down."""
+
+    def insisting(real: Callable[..., bool]) -> Callable[..., bool]:
+        def change(*of: Any) -> bool:
+            if real(*of):
+                return True
+            raise CallFailedError("facts", "TransactionCanceledException")
+
+        return change
+
+    swap(plant, "tests.memory.MemoryFacts.change", insisting)
 
 
 @planted(I10)

@@ -1,7 +1,7 @@
 """Planted bugs in timers, wake-ups and leases."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -9,9 +9,10 @@ from shared.failure import CallFailedError
 from shared.instants import MINUTE
 from shared.purge_due import RECURRING, PurgeReport
 from shared.record import SHARDS
+from shared.retention import Drop
 from shared.settle import Settled
 from shared.tally import Tally
-from tests.simulation.planted import I2, I10, everywhere, planted, swap
+from tests.simulation.planted import I2, I6, I10, everywhere, planted, swap
 
 A_YEAR = timedelta(days=365)
 
@@ -45,6 +46,16 @@ def a_timer_that_failed_once_comes_in_a_year(plant: pytest.MonkeyPatch) -> None:
         plant,
         "shared.timer.Timer.backed_off",
         lambda real: lambda timer, now: replace(real(timer, now), at=now + A_YEAR),
+    )
+
+
+@planted(I6)
+def each_delivery_sets_a_timer_of_its_own(plant: pytest.MonkeyPatch) -> None:
+    """What is due already is timed for now, and again for each now."""
+    swap(
+        plant,
+        "shared.schedule_deletion._due",
+        lambda real: lambda told, rule, view, now: _not_past(real(told, rule, view, now), now),
     )
 
 
@@ -99,3 +110,7 @@ def a_wake_up_comes_too_soon(plant: pytest.MonkeyPatch) -> None:
     everywhere(
         plant, "shared.retention.wake_up_minute", lambda real: lambda at, now: real(at, now) - 2 * MINUTE
     )
+
+
+def _not_past(due: datetime | Drop, now: datetime) -> datetime | Drop:
+    return due if isinstance(due, Drop) else max(due, now)

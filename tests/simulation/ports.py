@@ -63,8 +63,8 @@ class Calls:
     faults: Faults
     task: Task
     memory: Memory
-    ambushed: Callable[[RecordRef], bool]
-    """Whether somebody waited for this record to be changed, and does something to it now."""
+    ambushed: Callable[[str, RecordRef], bool]
+    """Whether somebody waited for this call about this record, and does something to it now."""
     applied: Callable[[Task, str, tuple[Any, ...], Any], object]
 
     def port(self, name: str, port: object) -> Any:
@@ -81,7 +81,7 @@ class Calls:
         if name == "timers.ready" and not any(shard == args[0] for shard, _ in self.memory.timers):
             return []  # a look into an empty shard is no step: nothing can come of it
         slow = faults.happens(Kind.SLOW, SLOW_RATE, chance)
-        if name in CHANGES and self.ambushed(args[CHANGES[name]]):
+        if name in CHANGES and self.ambushed(name, args[CHANGES[name]]):
             self.hub.wait(task, AMBUSH)
         self.hub.wait(task, timedelta(seconds=SLOWEST * chance.random() if slow else 0.05 * chance.random()))
         if self.hub.now > task.deadline:

@@ -40,6 +40,8 @@ EXPECTED = {*CODES, "ValidationException", "Contended", "NotAnswered"}
 MINUTE = timedelta(minutes=1)
 POISONED = 1.3 * DAY
 """How long a record may still be unreadable once the faults are over: then somebody has mended it."""
+TOLD_ON = {"timers.put", "ledger.append", "facts.change", "bus.put", "brake.put", "progress.write_part"}
+"""Calls whose arguments come to where personal data must never be."""
 PERSONAL: Mapping[str, frozenset[Path]] = {
     "Shipments": frozenset(
         {("contact_number",), ("email",), ("gate", "code"), ("mobile",), ("name",), ("company",)}
@@ -127,8 +129,8 @@ class Simulation:
         self.taken: list[Delivery] = []
         self.answered: set[tuple[str, str]] = set()
         """Requests and records."""
-        self.refused: set[tuple[str, RecordRef]] = set()
-        """Holds that came too late."""
+        self.refused: set[tuple[str, str, RecordRef]] = set()
+        """By which run, of which case: holds that came too late."""
         self.news: list[str] = []
         self.heads: dict[int, Head] = {}
         """The ends of the chains, as they were seen."""
@@ -277,6 +279,8 @@ class Simulation:
         self, at_work: Delivery | None, run: Run, call: str, args: tuple[Any, ...], result: Any
     ) -> None:
         """A call was applied."""
+        if call in TOLD_ON and self.outside.canary in repr(args):
+            self.oracle.violated("I8", f"personal data in {call}")
         match call:
             case "facts.change" if result and at_work and at_work.message.said:
                 self.oracle.heard(args[0], at_work.message.said)
@@ -311,7 +315,7 @@ class Simulation:
             table, key = event.detail["table"], event.detail["key"]
             record = RecordRef(table, {name: {"S": text} for name, text in key.items()})
             if event.detail_type == "HoldRefused":
-                self.refused.add((event.detail["case_ref"], record))
+                self.refused.add((run.name, event.detail["case_ref"], record))
                 if not self.oracle.place.absent(record, HELD[table], run.began):
                     self.oracle.violated(
                         "I3", "a hold was refused though there was something to hold", record
@@ -341,7 +345,7 @@ class Simulation:
             if isinstance(said, Opening):
                 if delivery.result == "too_late":
                     self._judge_refusal(record, delivery.run)
-                if delivery.result == "too_late" or (said.case, record) in self.refused:
+                if delivery.result == "too_late" or (delivery.run.name, said.case, record) in self.refused:
                     continue
                 self.oracle.acknowledged[record].add(said)
             if not self._is_kept(record, said, delivery.run):

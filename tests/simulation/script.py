@@ -140,6 +140,11 @@ class _Author:
             return
         if chance.random() < 0.2:
             left -= 10 * DAY * chance.random()
+        if self._all and chance.random() < 0.12:
+            # Of a contact who is gone for long, and whose record is gone, nobody needs to know any more.
+            yield self._event(created, "left", record, created - 9 * DAY)
+            yield Happening(created + DAY * chance.random(), "delete", (record,))
+            return
         told = [left, *(self._instant(left, spread=3 * DAY) for _ in range(chance.choice((0, 0, 1, 3))))]
         for each in told:
             yield self._event(max(created, each), "left", record, each)
@@ -184,7 +189,8 @@ class _Author:
             ("stale", 0),
             ("delete",),
         )
-        return chance.choice([hold, hold, *others])
+        wiped = ("hold and wipe", *hold[1:])
+        return chance.choice([hold, hold, wiped, wiped, wiped, *others])
 
     def _holds(self, record: RecordRef, due: datetime, *, by_event: bool) -> Iterator[Happening]:
         chance = self._chance

@@ -112,7 +112,7 @@ class Stack:
         self.aloud: list[str] = []
         """All that is said in errors."""
         self.events = 0
-        self.ambushed: Callable[[RecordRef], bool] = lambda _record: False
+        self.ambushed: Callable[[str, RecordRef], bool] = lambda _call, _record: False
         self._woken: set[datetime] = set()
         self._purging = self._sweeping = 0
         self._sources = shipped_sources()
