@@ -4,39 +4,38 @@ import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import partial
 from typing import Any
 from unittest.mock import patch
 
-from shared.failure import CallFailedError
 from shared.ledger import Head
-from shared.outgoing import ContractEvent
 from shared.policy import Guard
-from shared.record import RecordRef
-from shared.refused import RefusedError
 from shared.sweep import SweepReport
 from tests.builders import NOW
 from tests.memory import Items
 from tests.simulation import afterwards
+from tests.simulation.answers import Answers
+from tests.simulation.business import Business
+from tests.simulation.commands import Operators
 from tests.simulation.deadlines import GRACE, Deadlines, standing
 from tests.simulation.faults import Faults
-from tests.simulation.history import Closing, Instant, Opening, Said, mark_end
+from tests.simulation.history import mark_end
 from tests.simulation.hub import Hub
 from tests.simulation.oracle import Oracle, Violation
 from tests.simulation.outside import Outside
-from tests.simulation.places import Path, Removal, Run
-from tests.simulation.ports import CODES, end_of, memory_with_chains
+from tests.simulation.places import Path, Run
+from tests.simulation.ports import end_of, memory_with_chains
 from tests.simulation.promises import DAY, Edition, editions
 from tests.simulation.restoring import OLDEST_BACKUP, Restoring
 from tests.simulation.script import RETAIN, SAFETY, Happening, Mode, script
+from tests.simulation.senders import Senders
 from tests.simulation.stack import Delivery, Ears, Stack
+from tests.simulation.timers_judge import TimersJudge
 
 MODES = (Mode.ALL, Mode.ALL, Mode.NO_SWEEP, Mode.NO_RECURRING)
 BATCHES = (2, 3, 100)
 """The purge's batch: few, so that few timers make several, or as usual."""
-EXPECTED = {*CODES, "ValidationException", "Contended", "NotAnswered"}
-"""Codes with which a function may fail."""
 MINUTE = timedelta(minutes=1)
 POISONED = 1.3 * DAY
 """How long a record may still be unreadable once the faults are over: then somebody has mended it."""
@@ -48,11 +47,6 @@ PERSONAL: Mapping[str, frozenset[Path]] = {
     ),
     "Contacts": frozenset({("telephone",), ("email",), ("job_title",)}),
 }
-HELD: Mapping[str, set[Path]] = {
-    "Shipments": {("contact_number",), ("email",), ("gate", "code")},
-    "Contacts": {("telephone",), ("email",)},
-}
-"""The fields that a hold keeps."""
 
 
 @dataclass
@@ -99,13 +93,15 @@ class Simulation:
         self.memory.page = chance.choice((2, 5))
         self.oracle = Oracle(self.memory.items, PERSONAL, lambda: self.hub.now, by_facts=guard is Guard.FACTS)
         self.deadlines = Deadlines(self.oracle, self.mode)
+        self.answers = Answers(self.oracle)
+        self.timers = TimersJudge(self.oracle, self.memory)
         ears = Ears(
             committed=self._committed,
-            taken=self._taken,
+            taken=self.answers.take,
             swept=self._swept,
             ended=self.oracle.evidence.ended,
-            news=self._news,
-            failed=self._failed,
+            news=self.answers.tell,
+            failed=self.answers.fail,
             observe=self._observe,
         )
         self.stack = Stack(self.hub, self.faults, self.memory, self.editions["usual"], ears)
@@ -113,31 +109,24 @@ class Simulation:
         self.stack.recurring = self.mode is not Mode.NO_RECURRING
         self.faults.spared = set() if self.stack.recurring else {"wake_ups.ensure"}
         self.restoring = Restoring(self.hub, self.stack, self.oracle, self._cut_over)
+        self.canary = f"canary-{seed}-"
+        self.senders = Senders(
+            self.hub, self.faults, self.stack, self.mode, self.canary, self.deadlines.arrivals
+        )
+        self.operators = Operators(self.hub, self.faults, self.memory, self.stack)
         self.outside = Outside(
             self.hub,
             self.faults,
-            self.memory,
-            self.stack,
-            self.oracle,
-            self.mode,
-            canary=f"canary-{seed}-",
+            Business(self.hub, self.memory, self.oracle, self.canary),
+            self.senders,
+            self.operators,
             restore=self.restoring.restore,
             deploy=self._deploy,
-            arrivals=self.deadlines.arrivals,
         )
         self.stack.ambushed = self.outside.ambushed
-        self.taken: list[Delivery] = []
-        self.answered: set[tuple[str, str]] = set()
-        """Requests and records."""
-        self.refused: set[tuple[str, str, RecordRef]] = set()
-        """By which run, of which case: holds that came too late."""
-        self.news: list[str] = []
         self.heads: dict[int, Head] = {}
         """The ends of the chains, as they were seen."""
         self._rows = dict.fromkeys(self.chains, 0)
-        self._timers: dict[tuple[int, str], tuple[str, str]] = {}
-        self._lost: list[tuple[datetime, set[tuple[str, str]]]] = []
-        """Records and rules of the timers that were lost, and when: a purge may have read them before."""
 
     def run(self) -> Result:
         """Safety, then liveness, then what can be said only in the end."""
@@ -147,7 +136,7 @@ class Simulation:
         self.hub.at(NOW, self.stack.tick)
         self.hub.run(NOW + SAFETY, self._after_step)
         self._be_quiet()
-        end = max(self.hub.now, self.outside.last_delivery) + RETAIN + GRACE + DAY
+        end = max(self.hub.now, self.senders.last_delivery) + RETAIN + GRACE + DAY
         self.hub.run(end, self._after_step)
         self._judge_the_end()
         self.hub.note(
@@ -191,8 +180,8 @@ class Simulation:
     def _judge_the_end(self) -> None:
         self.deadlines.changed()
         self.deadlines.look(self.stack.editions["purge"], self.faults.poisoned)
-        self.oracle.evidence.judge_the_end(self._is_still_to_come_or_lost)
-        afterwards.judge_answers(self.oracle, self.stack, self.answered)
+        self.oracle.evidence.judge_the_end(self.timers.are_to_come_or_lost)
+        afterwards.judge_answers(self.oracle, self.stack, self.answers.answered)
         afterwards.judge_chains(self.oracle, self.chains, self.heads, self.hub.chance("tamper"))
         sinks: dict[str, object] = {
             "facts": self.memory.facts,
@@ -200,11 +189,11 @@ class Simulation:
             "ledger": [chain.rows for chain in self.chains.values()],
             "schedules": self.memory.minutes,
             "progress": (self.memory.sweep, self.memory.parts, self.memory.pause),
-            "news": self.news,
+            "news": self.answers.news,
             "errors": self.stack.aloud,
             "reasons of dead letters": [reason for _, reason in self.stack.refused],
         }
-        afterwards.judge_canary(self.oracle, self.outside.canary, sinks)
+        afterwards.judge_canary(self.oracle, self.canary, sinks)
 
         def let_pass() -> None:
             self.hub.run(self.hub.now + 60 * MINUTE, self._after_step)
@@ -214,13 +203,7 @@ class Simulation:
         self.deadlines.quiet = None
         self.stack.sweeps = self.stack.recurring = self.stack.wake_ups = False
         let_pass()
-        afterwards.judge_redelivery(self.oracle, self.stack, self.taken, let_pass)
-
-    def _is_still_to_come_or_lost(self, removal: Removal) -> bool:
-        """Whether a removal's timer waits for the end of a hold, or went with the whole table."""
-        waiting = list(self._timers.values())
-        lost = [each for when, timers in self._lost if when >= removal.when for each in timers]
-        return any(text == removal.record.text and rule in removal.dues for text, rule in (*waiting, *lost))
+        afterwards.judge_redelivery(self.oracle, self.stack, self.answers.taken, let_pass)
 
     # --- after each step ------------------------------------------------------------------------------------
 
@@ -231,9 +214,9 @@ class Simulation:
     def _observe(self, run: Run | None) -> None:
         before = len(self.oracle.removals)
         self.oracle.look(run)
-        self._judge_timers_of_erased(before)
+        self.timers.judge_erased(self.oracle.removals[before:])
         self._read_ledger(run)
-        self._judge_timers(run)
+        self.timers.look(run)
         if run is not None:
             self.stack.see_outputs(run)
 
@@ -250,36 +233,13 @@ class Simulation:
             self._rows[number] = len(chain.rows)
             self.deadlines.changed()
 
-    def _judge_timers(self, run: Run | None) -> None:
-        """I10: a timer that goes leaves evidence, or a later timer; unless the whole table was lost."""
-        if self._timers.keys() == self.memory.timers.keys():
-            return
-        standing_now = {key: (each.record.text, each.rule) for key, each in self.memory.timers.items()}
-        left = {*standing_now.values(), *(run.ended if run else ())}
-        for key in self._timers.keys() - standing_now.keys() if run else ():
-            if self._timers[key] not in left:
-                what = f"{self._timers[key][0]}: a timer went without evidence or a later one"
-                self.oracle.violated("I10", what)
-        if not run and len(self._timers) > len(standing_now):
-            self._lost.append((self.hub.now, set(self._timers.values())))
-        self._timers = standing_now
-
-    def _judge_timers_of_erased(self, before: int) -> None:
-        """I10: nothing is erased without a timer; those of a replay are its own."""
-        for removal in self.oracle.removals[before:]:
-            lost = [each for when, timers in self._lost if when >= removal.run.began for each in timers]
-            standing_then = [*self._timers.values(), *lost]
-            rules = {rule for text, rule in standing_then if text == removal.record.text}
-            if not removal.run.is_restore and not rules & set(removal.dues):
-                self.oracle.violated("I10", "erased without a timer", removal.record)
-
     # --- what the run hears ---------------------------------------------------------------------------------
 
     def _committed(
         self, at_work: Delivery | None, run: Run, call: str, args: tuple[Any, ...], result: Any
     ) -> None:
         """A call was applied."""
-        if call in TOLD_ON and self.outside.canary in repr(args):
+        if call in TOLD_ON and self.canary in repr(args):
             self.oracle.violated("I8", f"personal data in {call}")
         match call:
             case "facts.change" if result and at_work and at_work.message.said:
@@ -291,79 +251,9 @@ class Simulation:
             case "timers.ready" if args[3] > 1:
                 run.batch_began = self.hub.now
 
-    def _failed(self, run: Run, error: BaseException) -> None:
-        """I10: a function fails because a call failed, or because it cannot go on; never for want of care."""
-        errors = error.exceptions if isinstance(error, BaseExceptionGroup) else (error,)
-        for each in errors:
-            known = isinstance(each, RefusedError) or (
-                isinstance(each, CallFailedError) and each.code in EXPECTED
-            )
-            if not known:
-                code = each.code if isinstance(each, CallFailedError) else type(each).__name__
-                self.oracle.violated("I10", f"{run.name} failed with {code}")
-
     def _swept(self, _run: Run, report: SweepReport) -> None:
         if report.sweep and report.sweep.finished:
             self.deadlines.swept(report.sweep.began)
-
-    def _news(self, news: Sequence[ContractEvent], run: Run) -> None:
-        """I3 and I7: what was told to others is true."""
-        for event in news:
-            self.news.append(f"{event.detail_type} {event.detail}")
-            if event.detail_type not in {"ErasureCompleted", "ErasureRefused", "HoldRefused"}:
-                continue
-            table, key = event.detail["table"], event.detail["key"]
-            record = RecordRef(table, {name: {"S": text} for name, text in key.items()})
-            if event.detail_type == "HoldRefused":
-                self.refused.add((run.name, event.detail["case_ref"], record))
-                if not self.oracle.place.absent(record, HELD[table], run.began):
-                    self.oracle.violated(
-                        "I3", "a hold was refused though there was something to hold", record
-                    )
-                continue
-            self.answered.add((event.detail["request_id"], record.text))
-            (request_rule,) = (each for each in run.edition.promises_of(table) if each.on_request)
-            completed = event.detail_type == "ErasureCompleted"
-            if completed and not self.oracle.place.absent(record, request_rule.fields, run.began):
-                self.oracle.violated("I7", "an erasure was called complete that was not", record)
-
-    def _judge_refusal(self, record: RecordRef, run: Run) -> None:
-        """I3: a hold is refused only if there was nothing to hold."""
-        if not self.oracle.place.absent(record, HELD[record.table], run.began):
-            self.oracle.violated("I3", "a hold was refused though there was something to hold", record)
-
-    def _taken(self, delivery: Delivery) -> None:
-        """I10: an event that was taken was applied, or superseded, or refused with reason."""
-        message, said = delivery.message, delivery.message.said
-        self.taken.append(delivery)
-        if message.sound == delivery.refused:
-            what = "a sound event was refused" if delivery.refused else "a malformed event was accepted"
-            self.oracle.violated("I10", f"{message.name}: {what}")
-        if said is None or delivery.refused:
-            return
-        for record in message.records:
-            if isinstance(said, Opening):
-                if delivery.result == "too_late":
-                    self._judge_refusal(record, delivery.run)
-                if delivery.result == "too_late" or (delivery.run.name, said.case, record) in self.refused:
-                    continue
-                self.oracle.acknowledged[record].add(said)
-            if not self._is_kept(record, said, delivery.run):
-                self.oracle.violated("I10", f"{message.name}: taken, and not kept", record)
-
-    def _is_kept(self, record: RecordRef, said: Said, run: Run) -> bool:
-        told = self.oracle.told[record].said
-        match said:
-            case Opening(case, since):
-                return any(isinstance(e, Opening) and e.case == case and e.since >= since for e in told)
-            case Closing(case, at):
-                return any(isinstance(e, Closing) and e.case == case and e.at >= at for e in told)
-            case Instant("shipped") if self.oracle.place.was_dated(record, run.began):
-                return True  # the record says so itself
-            case Instant(kind, at):
-                return said in told or (kind, at) in self.oracle.told[record].withdrawn
-            case _:
-                return said in told
 
     # --- deployments and restores ---------------------------------------------------------------------------
 
@@ -396,4 +286,4 @@ class Simulation:
         self.memory.items.update(items)
         oracle.cut_over(table)
         self.deadlines.changed()
-        self.outside.sweep()
+        self.operators.sweep()

@@ -4,49 +4,25 @@ import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, Self
 
-from functions.on_source.app import relay
-from shared.answer_requests import Answering
-from shared.contract import read_event
 from shared.deliveries import Deliveries
-from shared.disputes import read_dispute
-from shared.failure import code_of
-from shared.hold_records import Ports as HoldPorts
 from shared.outgoing import ContractEvent
-from shared.purge_due import RECURRING, PurgeReport, purge_due
-from shared.purge_shard import Pace
-from shared.purge_shard import Ports as PurgePorts
+from shared.purge_due import RECURRING, PurgeReport
 from shared.record import RecordRef
 from shared.refused import RefusedError
-from shared.request_erasure import Ports as RequestPorts
-from shared.request_erasure import request_erasure
-from shared.requests import read_request
-from shared.schedule_deletion import Ports as EventPorts
-from shared.schedule_deletion import schedule_deletion
-from shared.sources_file import shipped_sources
-from shared.sweep import SweepReport, sweep
-from shared.sweep_part import Pace as SweepPace
-from shared.sweep_ports import Ports as SweepPorts
+from shared.sweep import SweepReport
 from shared.tally import Tally
-from shared.telling import Telling
-from shared.work_dispute import work_dispute
 from tests.memory import (
     Memory,
-    MemoryBrake,
-    MemoryBus,
-    MemoryFacts,
-    MemoryLedger,
-    MemoryProgress,
-    MemoryTables,
-    MemoryTimers,
-    MemoryWakeUps,
 )
 from tests.simulation.faults import Faults, Kind
 from tests.simulation.history import Said
 from tests.simulation.hub import Crash, Hub, Task
 from tests.simulation.places import Run
 from tests.simulation.ports import Calls
+from tests.simulation.program import Clock, Program
 from tests.simulation.promises import Edition
 
 MINUTE = timedelta(minutes=1)
@@ -56,7 +32,6 @@ VISIBLE_AGAIN = 6 * MINUTE
 MOST_RECEIVES = 5
 MOST_SKEW = 2.4
 """Seconds: so that no two clocks of ours differ by more than five."""
-DISPUTES = {"DisputeOpened", "DisputeClosed", "HoldMarkOutdated"}
 
 
 @dataclass
@@ -115,7 +90,7 @@ class Stack:
         self.ambushed: Callable[[str, RecordRef], bool] = lambda _call, _record: False
         self._woken: set[datetime] = set()
         self._purging = self._sweeping = 0
-        self._sources = shipped_sources()
+        self._program = Program(hub, memory)
         self._chance = hub.chance("stack")
         self._numbers = iter(range(10**9))
 
@@ -124,7 +99,7 @@ class Stack:
     def run(
         self,
         name: str,
-        work: Callable[[Calls, Callable[[], datetime], Task], Any],
+        work: Callable[[Calls, Clock, Task], Any],
         done: Callable[[Any, BaseException | None, Run], object] = lambda *_: None,
         delivery: Callable[[Run], Delivery] | None = None,
         timeout: timedelta = TIMEOUT,
@@ -168,21 +143,8 @@ class Stack:
         if self._purging > 1:
             self.faults.strike(Kind.TWO_PURGES)
 
-        def work(calls: Calls, clock: Callable[[], datetime], task: Task) -> PurgeReport:
-            facts = calls.port("facts", MemoryFacts(self.memory))
-            ports = PurgePorts(
-                calls.port("records", MemoryTables(self.memory)),
-                facts,
-                calls.port("timers", MemoryTimers(self.memory, task.name)),
-                calls.port("ledger", MemoryLedger(self.memory)),
-                calls.port("wake_ups", MemoryWakeUps(self.memory)),
-                calls.port("brake", MemoryBrake(self.memory)),
-                Answering(facts, calls.port("bus", MemoryBus(self.memory))),
-            )
-            pace = Pace(clock, lambda: task.deadline - self.hub.now, lambda pause: self.hub.wait(task, pause))
-            report = purge_due(self.editions["purge"].policy, ports, pace, cause)
-            report.raise_failures()
-            return report
+        def work(calls: Calls, clock: Clock, task: Task) -> PurgeReport:
+            return self._program.purge(calls, clock, task, self.editions["purge"].policy, cause)
 
         def done(_report: Any, error: BaseException | None, _run: Run) -> None:
             self._purging -= 1
@@ -195,22 +157,8 @@ class Stack:
         """Invoke the sweep."""
         self._sweeping += 1
 
-        def work(calls: Calls, clock: Callable[[], datetime], task: Task) -> SweepReport:
-            ports = SweepPorts(
-                calls.port("records", MemoryTables(self.memory)),
-                calls.port("facts", MemoryFacts(self.memory)),
-                calls.port("timers", MemoryTimers(self.memory, task.name)),
-                calls.port("wake_ups", MemoryWakeUps(self.memory)),
-                calls.port("ledger", MemoryLedger(self.memory)),
-                calls.port("bus", MemoryBus(self.memory)),
-            )
-            pace = SweepPace(
-                clock, lambda: task.deadline - self.hub.now, lambda pause: self.hub.wait(task, pause)
-            )
-            progress = calls.port("progress", MemoryProgress(self.memory, task.name))
-            report = sweep(self.editions["sweep"].policy, ports, progress, pace, by_hand=by_hand)
-            report.raise_failures()
-            return report
+        def work(calls: Calls, clock: Clock, task: Task) -> SweepReport:
+            return self._program.sweep(calls, clock, task, self.editions["sweep"].policy, by_hand=by_hand)
 
         def done(report: SweepReport | None, _error: BaseException | None, run: Run) -> None:
             self._sweeping -= 1
@@ -222,9 +170,8 @@ class Stack:
     def relay(self, event: Mapping[str, Any], said: Said, records: tuple[RecordRef, ...]) -> None:
         """A partner's event comes: `on_source` maps it, and its contract event goes to its queue."""
 
-        def work(calls: Calls, clock: Callable[[], datetime], _task: Task) -> object:
-            bus = MemoryBus(Memory(news=out))
-            return relay(event, clock(), self._sources, calls.port("bus", bus), lambda *_: None)
+        def work(calls: Calls, clock: Clock, _task: Task) -> object:
+            return self._program.relay(calls, clock, event, out)
 
         def done(_result: Any, error: BaseException | None, _run: Run) -> None:
             if error is not None:  # Lambda tries again
@@ -243,10 +190,11 @@ class Stack:
             delivery.append(Delivery(message, run))
             return delivery[0]
 
-        def work(calls: Calls, clock: Callable[[], datetime], _task: Task) -> Tally:
+        def work(calls: Calls, clock: Clock, _task: Task) -> Tally:
             letters = calls.port("dead_letters", _DeadLetters(self, delivery[0]))
-            deliveries = Deliveries(lambda event, now: self._worked(event, now, calls), letters, clock)
-            return deliveries.take(json.dumps(message.event))
+            policy = self.editions["events"].policy
+            worked = partial(self._program.take, calls, policy)
+            return Deliveries(worked, letters, clock).take(json.dumps(message.event))
 
         def done(_tally: Any, error: BaseException | None, _run: Run) -> None:
             if error is None:
@@ -257,25 +205,6 @@ class Stack:
                 self.hub.at(self.hub.now + VISIBLE_AGAIN, lambda: self.work(message))
 
         self.run(f"events-{message.name}", work, done, begin)
-
-    def _worked(self, event: object, now: datetime, calls: Calls) -> Tally:
-        policy = self.editions["events"].policy
-        telling = Telling(policy, now, "event")
-        records = calls.port("records", MemoryTables(self.memory))
-        facts = calls.port("facts", MemoryFacts(self.memory))
-        timers = calls.port("timers", MemoryTimers(self.memory))
-        wake_ups = calls.port("wake_ups", MemoryWakeUps(self.memory))
-        bus = calls.port("bus", MemoryBus(self.memory))
-        kind = event.get("detail-type") if isinstance(event, dict) else None
-        if kind in DISPUTES:
-            ledger = calls.port("ledger", MemoryLedger(self.memory))
-            hold_ports = HoldPorts(records, facts, ledger, timers, wake_ups)
-            return work_dispute(read_dispute(event, policy, now), telling, hold_ports, bus)
-        if kind == "ErasureRequested":
-            request_ports = RequestPorts(facts, timers, wake_ups, bus)
-            return request_erasure(read_request(event, policy, now), telling, request_ports)
-        ports = EventPorts(records, facts, timers, wake_ups)
-        return schedule_deletion(read_event(event, now), telling, ports)
 
     # --- what invokes them --------------------------------------------------------------------------------
 
@@ -379,6 +308,3 @@ class _DeadLetters:
 def _kind(name: str) -> str:
     start = name.partition("-")[0]
     return {"restore": "purge"}.get(start, start if start in {"purge", "sweep"} else "events")
-
-
-__all__ = ["Delivery", "Ears", "Message", "Stack", "code_of"]
