@@ -1,7 +1,7 @@
 """What the emulators never do: unprocessed keys, throttled transactions, odd answers, lost answers."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -24,6 +24,7 @@ from shared.pausing import Pause
 from shared.record import Path, RecordRef, View, WireValue
 from shared.scheduler import SchedulerWakeUps
 from shared.timer import Timer
+from tests.answering import Client, failing
 from tests.builders import LONG_AGO, delivery_rule, shipment_ref, to_wire_text
 
 RULE = delivery_rule(erase=(("email",), ("delivery", "phone")))
@@ -33,24 +34,6 @@ WITH_FACTS = View(exists=True, attributes=SEEN, facts=Facts(version=3))
 NO_PARENT = "The document path provided in the update expression is invalid for update"
 
 
-class Client:
-    """Answers each call by the next of its answers; an exception is raised."""
-
-    def __init__(self, *answers: Any) -> None:
-        self.answers: Iterator[Any] = iter(answers)
-        self.calls: list[dict[str, Any]] = []
-
-    def __getattr__(self, name: str) -> Callable[..., Any]:
-        def call(**parameters: Any) -> Any:
-            self.calls.append({"operation": name, **parameters})
-            answer = next(self.answers)
-            if isinstance(answer, Exception):
-                raise answer
-            return answer
-
-        return call
-
-
 @pytest.fixture(autouse=True)
 def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The pauses between tries, which take no time here."""
@@ -58,11 +41,6 @@ def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     for module in (aws, ledger_table):
         monkeypatch.setattr(module, "sleep", taken.append)
     return taken
-
-
-def failing(code: str, message: str = "canary", **more: Any) -> ClientError:
-    response: Any = {"Error": {"Code": code, "Message": message}, **more}
-    return ClientError(response, "Operation")
 
 
 def cancelled(*codes: str, message: str = "canary") -> ClientError:

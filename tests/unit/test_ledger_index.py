@@ -1,13 +1,12 @@
 """The ledger's reads in their particulars: what they cost, what they say when they fail, and at the turn."""
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError
 
 from shared.evidence import Entry, Outcome
 from shared.failure import CallFailedError
@@ -15,6 +14,7 @@ from shared.instants import to_text
 from shared.ledger_batch import BEGINNING, chained, seal, to_item
 from shared.ledger_index import LedgerReader, index_partition, index_rows, rows_as_kept
 from shared.ledger_table import LedgerTable
+from tests.answering import Client, failing
 from tests.builders import NOW, shipment_ref
 
 RECORD = shipment_ref()
@@ -22,28 +22,6 @@ ENTRY = Entry(outcome=Outcome.ERASED, at=NOW, cause="manual", policy="d", record
 END = {"Items": [{"seq": {"N": "4"}, "hash": {"S": "abcd"}}]}
 ERASED = f'[{{"rule":"rule","outcome":"erased","at":"{to_text(NOW)}"}}]'
 LINES = [seal(ENTRY, b"s" * 16)]
-
-
-class Client:
-    """Answers each call by the next of its answers; an exception is raised."""
-
-    def __init__(self, *answers: Any) -> None:
-        self.answers: Iterator[Any] = iter(answers)
-        self.calls: list[dict[str, Any]] = []
-
-    def __getattr__(self, name: str) -> Callable[..., Any]:
-        def call(**parameters: Any) -> Any:
-            self.calls.append({"operation": name, **parameters})
-            answer = next(self.answers)
-            if isinstance(answer, Exception):
-                raise answer
-            return answer
-
-        return call
-
-
-def failing(code: str) -> ClientError:
-    return ClientError({"Error": {"Code": code, "Message": "canary"}}, "Operation")
 
 
 def has_erased(lines: str, since: datetime = NOW) -> bool:

@@ -1,11 +1,10 @@
 """Writing the ledger, call by call: what is put in which order, and what is known of the chain's end."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError
 
 from shared import ledger_table
 from shared.evidence import Entry, Outcome
@@ -14,6 +13,7 @@ from shared.ledger import verify
 from shared.ledger_batch import Batch, chained, from_item, seal, to_item
 from shared.ledger_index import index_partition
 from shared.ledger_table import LedgerTable
+from tests.answering import Client, failing
 from tests.builders import NOW, shipment_ref
 
 RECORD = shipment_ref()
@@ -21,33 +21,11 @@ ENTRY = Entry(outcome=Outcome.ERASED, at=NOW, cause="manual", policy="d", record
 EMPTY: dict[str, Any] = {"Items": []}
 
 
-def failing(code: str) -> ClientError:
-    return ClientError({"Error": {"Code": code, "Message": "canary"}}, "Operation")
-
-
 TAKEN = failing("ConditionalCheckFailedException")
 
 
-class Client:
-    """Answers each call by the next of its answers; an exception is raised."""
-
-    def __init__(self, *answers: Any) -> None:
-        self.answers: Iterator[Any] = iter(answers)
-        self.calls: list[dict[str, Any]] = []
-
-    def __getattr__(self, name: str) -> Callable[..., Any]:
-        def call(**parameters: Any) -> Any:
-            self.calls.append({"operation": name, **parameters})
-            answer = next(self.answers)
-            if isinstance(answer, Exception):
-                raise answer
-            return answer
-
-        return call
-
-    @property
-    def operations(self) -> list[str]:
-        return [call["operation"] for call in self.calls]
+class Writes(Client):
+    """The ledger's client."""
 
     def batches(self) -> list[Batch]:
         """The batches that were put, in order."""
@@ -75,8 +53,8 @@ def bounds(monkeypatch: pytest.MonkeyPatch) -> list[tuple[float, float]]:
     return chosen
 
 
-def ledger(*answers: Any) -> tuple[LedgerTable, Client]:
-    client: Any = Client(*answers)
+def ledger(*answers: Any) -> tuple[LedgerTable, Writes]:
+    client: Any = Writes(*answers)
     return LedgerTable(client, "ledger"), client
 
 
@@ -126,7 +104,7 @@ def test_a_lost_race_puts_the_index_right_and_goes_on() -> None:
 
 def test_a_failure_leaves_its_own_batch_in_place() -> None:
     """What stands there is this very batch: kept once, and the next one follows it."""
-    client: Any = Client()
+    client: Any = Writes()
 
     def answers() -> Iterator[Any]:
         yield from [EMPTY, {}, failing("InternalServerError")]

@@ -1,6 +1,6 @@
 """What DynamoDB's answers to an erase mean, in their particulars, and what a failure says."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -11,6 +11,7 @@ from shared.business_tables import BusinessTables
 from shared.facts import Facts
 from shared.failure import CallFailedError
 from shared.record import Path, View, WireValue
+from tests.answering import Client
 from tests.builders import LONG_AGO, delivery_rule, shipment_ref, to_wire_text
 
 RULE = delivery_rule(erase=(("email",), ("delivery", "phone")))
@@ -18,24 +19,6 @@ SEEN: dict[Path, WireValue] = {("drop_ship",): {"BOOL": True}, ("shipped_at",): 
 PLAIN = View(exists=True, attributes=SEEN, facts=None)
 WITH_FACTS = View(exists=True, attributes=SEEN, facts=Facts(version=3))
 NO_PARENT = "The document path provided in the update expression is invalid for update"
-
-
-class Client:
-    """Answers each call by the next of its answers; an exception is raised."""
-
-    def __init__(self, *answers: Any) -> None:
-        self.answers: Iterator[Any] = iter(answers)
-        self.calls: list[str] = []
-
-    def __getattr__(self, name: str) -> Callable[..., Any]:
-        def call(**_parameters: Any) -> Any:
-            self.calls.append(name)
-            answer = next(self.answers)
-            if isinstance(answer, Exception):
-                raise answer
-            return answer
-
-        return call
 
 
 @pytest.fixture(autouse=True)
@@ -78,7 +61,7 @@ def test_a_look_at_nothing_asks_nothing() -> None:
     """An empty batch costs no call."""
     records, client = tables()
     assert records.look([], [("email",)]) == {}
-    assert client.calls == []
+    assert client.operations == []
 
 
 @pytest.mark.parametrize("code", ["TransactionConflict", "TransactionConflictException"])
@@ -95,7 +78,7 @@ def test_each_name_of_throttling_is_tried_again(code: str, other: str) -> None:
     """Two tables may be throttled at once, each for its own reason."""
     records, client = tables(cancelled({"Code": code}, {"Code": other}), {})
     assert records.erase(RULE, shipment_ref(), WITH_FACTS) == RULE.erase
-    assert len(client.calls) == 2
+    assert len(client.operations) == 2
 
 
 @pytest.mark.parametrize("code", ["ValidationError", "ValidationException"])
@@ -105,7 +88,7 @@ def test_each_name_of_a_missing_parent_is_one(code: str, other: str) -> None:
     missing = cancelled({"Code": code, "Message": NO_PARENT}, {"Code": other, "Message": NO_PARENT})
     records, client = tables(missing, {}, {})
     assert list(records.erase(RULE, shipment_ref(), WITH_FACTS)) == list(RULE.erase)
-    assert len(client.calls) == 3
+    assert len(client.operations) == 3
 
 
 def test_a_reason_without_a_message_is_no_missing_parent() -> None:
