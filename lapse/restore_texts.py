@@ -160,5 +160,4 @@ def facts_texts(rebuilt: Rebuilt, *, paused: bool) -> Iterator[str]:
         yield "A pause was lost with them: Lapse is paused again."
     if rebuilt.unreadable:
         yield f"{rebuilt.unreadable:,} parts of the ledger cannot be read: see `lapse ledger verify`."
-    if rebuilt.paused:
         yield "They may have told of holds, so Lapse is paused: see to them, then `lapse resume`."

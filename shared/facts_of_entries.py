@@ -53,17 +53,19 @@ def is_readable(entry: KeptEntry) -> bool:
     return True
 
 
-def last_pause(entries: Iterable[KeptEntry]) -> Pause | None:
-    """The last pause that these entries tell of, or may have told of, if it was not ended by hand."""
-    standing: Pause | None = None
+def longest_pause(entries: Iterable[KeptEntry]) -> Pause | None:
+    """Of the pauses since one was last ended by hand, the one that ends last; what cannot be read may be one.
+
+    Not the last one: when Facts are lost, and a pause with them, somebody pauses at once, and for a day only.
+    """
+    longest: Pause | None = None
     for entry in entries:
-        if entry is UNREADABLE:
-            standing = UNREADABLE_LEDGER
-        elif entry.get("outcome") == Outcome.PAUSED:
-            standing = _pause(entry)
+        if entry is UNREADABLE or entry.get("outcome") == Outcome.PAUSED:
+            pause = UNREADABLE_LEDGER if entry is UNREADABLE else _pause(entry)
+            longest = pause if longest is None or pause.outlasts(longest) else longest
         elif entry.get("outcome") == Outcome.RESUMED:
-            standing = None
-    return standing
+            longest = None
+    return longest
 
 
 def _pause(entry: KeptEntry) -> Pause:

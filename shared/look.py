@@ -30,11 +30,14 @@ class FactsToRead(Protocol):
 def look_at(
     looks: Sequence[tuple[Rule, RecordRef]], records: RecordsToLookAt, facts: FactsToRead
 ) -> Mapping[RecordRef, View]:
-    """Look at records of one table, for their rules; each record once."""
+    """Look at records of one table, for their rules; each record once.
+
+    Facts last: what a slow table might hide, the guard finds out at the erase; but not always a hold.
+    """
     paths = {path for rule, _ in looks for path in rule.view_paths}
     references = {record for _, record in looks}
-    told = facts.read(references)
     items = records.look(references, paths)
+    told = facts.read(references)
     return {record: _view(items.get(record), paths, told.get(record)) for record in references}
 
 

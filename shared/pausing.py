@@ -25,6 +25,10 @@ class Pause:
         """Whether nothing may be erased now."""
         return self.until is None or self.until > now
 
+    def outlasts(self, other: "Pause") -> bool:
+        """Whether it ends later."""
+        return other.until is not None and (self.until is None or self.until > other.until)
+
 
 class Brake(Protocol):
     """Where a pause stands, for the purge."""

@@ -152,13 +152,13 @@ class ShardRun:
 
     def _settle(self, timers: Sequence[Timer], tally: Tally) -> list[Settled]:
         """Settle timers until the time is up; those left over stand as they are."""
-        views, looked_at = self._look(timers), self.pace.clock()
+        looked_at, views = self.pace.clock(), self._look(timers)
         settled: list[Settled] = []
         for position, timer in enumerate(timers):
             if self._time_is_up() or self.settling.allowance.spent:
                 break
             if self.pace.clock() - looked_at > FRESH:
-                views, looked_at = self._look(timers[position:]), self.pace.clock()
+                looked_at, views = self.pace.clock(), self._look(timers[position:])
             settled.append(self._settle_one(timer, views, tally))
         return settled
 

@@ -13,7 +13,7 @@ from shared.facts_of_entries import (
     KeptEntry,
     is_about_facts,
     is_readable,
-    last_pause,
+    longest_pause,
     rebuilt,
 )
 from shared.failure import CallFailedError
@@ -49,14 +49,13 @@ class Rebuilt:
     """How far it came: records that the ledger knows facts of, those of which all or some were missing.
 
     `unreadable` are batches and entries that cannot be understood: what they told is not in Facts. They may
-    have told of holds; so Lapse is `paused`, until somebody has seen to it.
+    have told of holds; so Lapse is paused, until somebody has seen to it and resumes.
     """
 
     records: int = 0
     added: int = 0
     completed: int = 0
     unreadable: int = 0
-    paused: bool = False
 
 
 @dataclass(frozen=True)
@@ -79,22 +78,22 @@ def rebuild(telling: Telling, ports: Ports) -> Rebuilt:
         told = rebuilt(_entries(ports.ledger, shard, done))
         done.records += len(told)
         if done.unreadable:
-            done.paused |= _pause(UNREADABLE_LEDGER, telling, ports.brake)
+            _pause(UNREADABLE_LEDGER, telling, ports.brake)
         for some in batched(told.items(), TOGETHER, strict=False):
             _add_missing({RecordRef.of(text): each for text, each in some}, ports, telling.now, done)
     return done
 
 
 def pause_again(telling: Telling, ports: Ports) -> bool:
-    """Pause Lapse if the ledger knows of a pause in force and the lost Facts do not; with evidence."""
-    lost = last_pause(_entries(ports.ledger, SHARD_OF_PAUSES, Rebuilt()))
+    """Pause Lapse if the ledger knows of a pause that outlasts what Facts know; with evidence."""
+    lost = longest_pause(_entries(ports.ledger, SHARD_OF_PAUSES, Rebuilt()))
     return lost is not None and lost.in_force(telling.now) and _pause(lost, telling, ports.brake)
 
 
 def _pause(wanted: Pause, telling: Telling, brake: BrakeToPull) -> bool:
-    """Pause Lapse, unless it is paused already; with evidence."""
+    """Pause Lapse, unless it is paused for as long already; with evidence."""
     standing = brake.read()
-    if standing is not None and standing.in_force(telling.now):
+    if standing is not None and not wanted.outlasts(standing):
         return False
     pause(wanted, telling, brake)
     return True

@@ -4,6 +4,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from random import Random
 
 from shared.failure import CallFailedError
 from shared.finding import HORIZON, Finding
@@ -17,8 +18,8 @@ from shared.tally import Tally
 from shared.timer import Timer
 from shared.waking import ensure_wake_up
 
-UNANSWERED = 3
-"""So many records without an answer: the table does not answer. The page's others are not asked."""
+UNANSWERED = 10
+"""After so many records without an answer, a page's others are not asked this time."""
 
 
 @dataclass
@@ -46,11 +47,12 @@ class SettingTimers:
             seen: whether the scan saw fields of the very rule on each of the records.
 
         Raises:
-            CallFailedError: a call failed, or the business table answers nothing; the page is to be worked
-                again.
+            CallFailedError: a call failed; the page is to be worked again.
         """
         until = add(self.now, HORIZON)
-        wanted = [(each, each.timer(self.now, until)) for each in found]
+        # In another order each time: lest the same few that give no answer keep the same others waiting.
+        in_turn = Random(self.now.timestamp()).sample(found, len(found))  # noqa: S311 -- an order, no secret
+        wanted = [(each, each.timer(self.now, until)) for each in in_turn]
         missing = set(self.ports.timers.missing([timer for _, timer in wanted if timer]))
         there = [
             (each, timer)
@@ -63,8 +65,6 @@ class SettingTimers:
         self._wake(new)
         for each, timer in there:
             self._count(each, is_new=timer in missing)
-        if len(self._unanswered["fields"]) >= UNANSWERED:
-            raise CallFailedError("has_fields", self.failures[-1])
 
     def _is_there(self, found: Finding, timer: Timer | None, *, sure: bool) -> bool:
         """Whether the rule's fields are there, or may be: asked only if it matters.

@@ -10,7 +10,7 @@ from typing import Any
 import rfc8785
 
 from shared.evidence import Entry, Outcome
-from shared.facts_of_entries import last_pause, rebuilt
+from shared.facts_of_entries import longest_pause, rebuilt
 from shared.facts_row import facts_of_row, row_of_facts
 from shared.instants import to_text
 from shared.ledger import Head, verify
@@ -107,7 +107,7 @@ def check_ledger(text: bytes) -> None:
         assert kept.holds == facts.holds
         for each in (*kept.instants.values(), *facts.instants.values()):
             assert all(map(sound, each))
-    pause = last_pause(_entries(_Stored(chain), RECORD.shard, done))
+    pause = longest_pause(_entries(_Stored(chain), RECORD.shard, done))
     for instant in (pause.since, pause.until) if pause else ():
         if instant:
             sound(instant)

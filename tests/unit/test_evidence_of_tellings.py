@@ -9,7 +9,7 @@ import pytest
 from shared.correct_fact import Correction
 from shared.evidence import Entry, Outcome
 from shared.facts import Closing, FactKind, Hold
-from shared.facts_of_entries import is_about_facts, is_readable, last_pause, rebuilt
+from shared.facts_of_entries import is_about_facts, is_readable, longest_pause, rebuilt
 from shared.hold_records import Held, place_hold, put_mark_right, release_hold
 from shared.instants import to_text
 from shared.pausing import SHARD_OF_PAUSES, Pause
@@ -143,18 +143,20 @@ def test_a_pause() -> None:
 
 def test_a_pause_is_pulled_again_from_whatever_is_left_of_it() -> None:
     """Who and why may be missing, then nothing is made up; without any pause there is none."""
-    assert last_pause([]) is None
+    assert longest_pause([]) is None
     left_of_it: dict[str, Any] = {"outcome": "paused", "at": to_text(NOW), "details": {}}
-    assert last_pause([left_of_it]) == Pause("", "", NOW, None)
+    assert longest_pause([left_of_it]) == Pause("", "", NOW, None)
     odd: tuple[Any, ...] = (None, 7, [], "by")
     for details in odd:
-        assert last_pause([{**left_of_it, "details": details}]) == Pause("", "", NOW, None)
+        assert longest_pause([{**left_of_it, "details": details}]) == Pause("", "", NOW, None)
     for at in (None, 7, "soon"):
-        assert last_pause([{**left_of_it, "at": at, "details": {"until": at}}]) == Pause("", "", None, None)
+        assert longest_pause([{**left_of_it, "at": at, "details": {"until": at}}]) == Pause(
+            "", "", None, None
+        )
     told = {"by": "staff-4", "reason_code": "investigation", "until": to_text(NOW + DAY)}
     whole = Pause("staff-4", "investigation", NOW, NOW + DAY)
-    assert last_pause([{**left_of_it, "details": told}]) == whole
-    assert last_pause([{**left_of_it, "details": told}, {"outcome": "resumed"}]) is None
+    assert longest_pause([{**left_of_it, "details": told}]) == whole
+    assert longest_pause([{**left_of_it, "details": told}, {"outcome": "resumed"}]) is None
 
 
 TOLD: dict[str, Any] = {

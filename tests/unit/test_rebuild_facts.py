@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from shared.correct_fact import Correction
 from shared.evidence import Entry, Outcome
 from shared.facts import Closing, FactKind, Facts, Hold, Request
-from shared.facts_of_entries import UNREADABLE, UNREADABLE_LEDGER, is_readable, last_pause, rebuilt
+from shared.facts_of_entries import UNREADABLE, UNREADABLE_LEDGER, is_readable, longest_pause, rebuilt
 from shared.failure import CallFailedError
 from shared.hold_records import place_hold, release_hold
 from shared.ledger_batch import BEGINNING, Batch, Kept, chained, entries_in, seal
@@ -323,11 +323,35 @@ def test_a_batch_that_cannot_be_read_is_counted() -> None:
     before: list[Pause | None] = []
     rows = Rows(memory_of(world), [lambda world: before.append(memory_of(world).pause)], world)
     done = rebuild(restoring(world), replace(ports(world, rows), ledger=Damaged(memory_of(world))))
-    assert (done.added, done.unreadable, done.paused) == (1, 1, True)
+    assert (done.added, done.unreadable) == (1, 1)
     assert before == [UNREADABLE_LEDGER], "paused first"
-    assert not rebuild(restoring(world), replace(ports(world), ledger=Damaged(memory_of(world)))).paused
+    pauses = [entry for entry in world.business.entries() if entry["outcome"] == Outcome.PAUSED]
+    rebuild(restoring(world), replace(ports(world), ledger=Damaged(memory_of(world))))
+    assert [each for each in world.business.entries() if each["outcome"] == Outcome.PAUSED] == pauses
     assert world.resume(POLICY)
-    assert rebuild(restoring(world), replace(ports(world), ledger=Damaged(memory_of(world)))).paused
+    rebuild(restoring(world), replace(ports(world), ledger=Damaged(memory_of(world))))
+    assert memory_of(world).pause == UNREADABLE_LEDGER
+
+
+def test_the_pause_of_the_runbook_is_no_reason_to_go_on_when_it_ends() -> None:
+    """Whoever pauses for a day before rebuilding is paused without an end, if the ledger is damaged."""
+    world = lived([lambda world: world.take(left(at=hour(1)), POLICY)])
+    memory_of(world).facts.clear()
+    world.pause(NOW + timedelta(days=1), POLICY)
+    rebuild(restoring(world), replace(ports(world), ledger=Damaged(memory_of(world))))
+    assert memory_of(world).pause == UNREADABLE_LEDGER
+
+
+def test_a_pause_that_was_lost_outlasts_the_runbooks() -> None:
+    """A month's pause is lost with Facts; somebody pauses for a day, and rebuilds."""
+    world = lived([])
+    month = replace(PAUSE, until=NOW + timedelta(days=30))
+    pause(month, world.telling(POLICY, "operator"), world.brake)
+    memory_of(world).pause = None
+    world.pause(NOW + timedelta(days=1), POLICY)
+    assert pause_again(restoring(world), ports(world))
+    assert memory_of(world).pause == month
+    assert not pause_again(restoring(world), ports(world))
 
 
 class Damaged(Chains):
@@ -335,25 +359,14 @@ class Damaged(Chains):
 
     def batches(self, shard: int) -> list[Batch]:
         sound = super().batches(shard)
-        return [*(_unreadable(batch) for batch in sound[:1]), *sound]
-
-
-class Unreadable(Chains):
-    """Chains of which nothing can be read."""
-
-    def batches(self, shard: int) -> list[Batch]:
-        return [_unreadable(batch) for batch in super().batches(shard)]
-
-
-def _unreadable(batch: Batch) -> Batch:
-    return Batch(**{**batch, "body": "{"})
+        return [Batch(**{**sound[0], "body": "{"}), *sound] if sound else []
 
 
 def test_a_ledger_that_can_be_read_pauses_nothing() -> None:
     """Only what may have told of a hold does."""
     world = lived([lambda world: world.take(left(at=hour(1)), POLICY)])
     memory_of(world).facts.clear()
-    assert not rebuild(restoring(world), ports(world)).paused
+    rebuild(restoring(world), ports(world))
     assert memory_of(world).pause is None
 
 
@@ -413,7 +426,7 @@ def test_a_pause_that_was_ended_stays_ended() -> None:
     world = lived([])
     pause(PAUSE, world.telling(POLICY, "operator"), world.brake)
     resume("staff-2", world.telling(POLICY, "operator"), world.brake)
-    assert last_pause(world.business.entries()) is None
+    assert longest_pause(world.business.entries()) is None
     assert not pause_again(restoring(world), ports(world))
 
 
@@ -422,16 +435,13 @@ def test_what_may_have_been_a_pause_is_one() -> None:
     world = lived([])
     pause(PAUSE, world.telling(POLICY, "operator"), world.brake)
     entries = world.business.entries()
-    assert last_pause([UNREADABLE]) == last_pause([*entries, UNREADABLE]) == UNREADABLE_LEDGER
-    assert last_pause([UNREADABLE, *entries]) == PAUSE
+    assert longest_pause([UNREADABLE]) == longest_pause([*entries, UNREADABLE]) == UNREADABLE_LEDGER
+    assert longest_pause([UNREADABLE, *entries]) == UNREADABLE_LEDGER
     damaged = replace(ports(world), ledger=Damaged(memory_of(world)))
     resume("staff-2", world.telling(POLICY, "operator"), world.brake)
     assert not pause_again(restoring(world), damaged)
     memory_of(world).batches[0].pop()
     assert pause_again(restoring(world), damaged)
-    assert memory_of(world).pause == PAUSE
-    memory_of(world).pause = None
-    assert pause_again(restoring(world), replace(damaged, ledger=Unreadable(memory_of(world))))
     assert memory_of(world).pause == UNREADABLE_LEDGER
 
 

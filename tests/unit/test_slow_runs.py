@@ -69,10 +69,16 @@ class SlowTables(MemoryTables):
     after_first: Callable[[RecordRef], object] = lambda _record: None
     erased: list[RecordRef] = field(default_factory=list)
     looked_at: list[int] = field(default_factory=list)
+    look_takes: timedelta = timedelta(0)
+    after_first_look: Callable[[], object] = lambda: None
 
     def look(self, records: Collection[RecordRef], paths: Collection[Path]) -> Any:
         self.looked_at.append(len(records))
-        return super().look(records, paths)
+        found = super().look(records, paths)
+        self.passed += self.look_takes
+        if len(self.looked_at) == 1:
+            self.after_first_look()
+        return found
 
     def erase(self, rule: Rule, record: RecordRef, view: View) -> Collection[Path]:
         removed = super().erase(rule, record, view)
@@ -117,6 +123,25 @@ def test_a_hold_whose_mark_was_wiped_is_noticed(rules: Policy, takes: timedelta)
     assert (report.tally.counts[Count.ERASED], report.tally.counts[Count.HELD]) == (1, 1)
     assert [outcome for _, outcome, _ in world.outcomes()] == ["erased"]
     assert {timer.record for timer in world.standing()} == {shipment_ref(name)}
+
+
+def test_a_hold_that_comes_during_a_look_is_noticed() -> None:
+    """And its mark is wiped at once: the record was read without it, but Facts are read last."""
+    world = with_due(2)
+    tables, held = slow(world, timedelta(0)), list[str]()
+    tables.after_first_look = lambda: held.append(held_and_wiped(world, shipment_ref(names(1)[0])))
+    world.purge(POLICY).raise_failures()
+    assert world.business.get(shipment_ref(held[0])) == shipment(held[0])
+
+
+def test_a_look_that_took_long_is_old() -> None:
+    """Its two seconds count from before it."""
+    world = with_due(2)
+    tables = slow(world, timedelta(0))
+    tables.look_takes = FRESH + SECOND
+    world.purge(POLICY).raise_failures()
+    assert tables.looked_at == [2, 2, 1]
+    assert all(is_erased(world, name) for name in names(2))
 
 
 def test_facts_guard_what_nothing_is_told_of() -> None:
