@@ -7,6 +7,7 @@ from typing import Any
 
 from shared.ledger import Head, verify
 from shared.ledger_batch import Batch, entries_in, from_item
+from shared.policy import Guard
 from shared.record import RecordRef
 from tests.machine.deployed import Deployed
 from tests.machine.operations import CANARY, Item
@@ -43,7 +44,8 @@ class Onlooker:
     """So many characters of it."""
 
     def __post_init__(self) -> None:
-        self.oracle = Oracle(self.live, PERSONAL, lambda: self.now, by_facts=False)
+        by_facts = all(rule.guard is Guard.FACTS for rule in self.edition.policy.rules)
+        self.oracle = Oracle(self.live, PERSONAL, lambda: self.now, by_facts=by_facts)
         self.run = Run("outside", self.now, self.edition, self.now)
 
     @property

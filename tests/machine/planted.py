@@ -4,8 +4,9 @@ Each comes with the operations that meet it, and with who is to notice: an invar
 comparison of the same script on two kinds of ports.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,16 +15,17 @@ from botocore.exceptions import ClientError
 from shared import business_tables, conditions, due_table, facts_table
 from shared.aws import error_code
 from shared.business_tables import BusinessTables
-from shared.facts_table import FactsToSweepTable, FactsWithEvidence
+from shared.facts_table import FactsToSweepTable, FactsWithEvidence, unchanged_facts
 from shared.failure import CallFailedError
 from shared.ledger_batch import to_item
 from shared.ledger_index import LedgerReader
 from shared.ledger_table import LedgerTable
-from shared.record import at_path
+from shared.policy import Guard, Rule
+from shared.record import HOLD_MARK, Path, at_path
 from shared.scheduler import SchedulerWakeUps
 from shared.table_scans import ScannedTables
 from shared.transaction import transact, transact_with_evidence
-from tests.builders import closed, left, opened, shipment_ref, shipped, to_wire_text
+from tests.builders import closed, left, opened, returned, shipment_ref, shipped, to_wire_text
 from tests.machine.clients import Trouble, When
 from tests.machine.operations import (
     CONTACTS,
@@ -47,11 +49,11 @@ WAITING = Writes(SHIPMENT, {"shipped_at": {"S": to_wire_text(day(-6))}})
 
 @dataclass(frozen=True)
 class Step:
-    """An operation, what happens at its calls, and what the business system does meanwhile."""
+    """An operation, what happens at its calls, and what others do meanwhile."""
 
     operation: Operation
     at: Mapping[When, Trouble] = field(default_factory=dict)
-    meanwhile: Operation | None = None
+    meanwhile: Sequence[Operation] = ()
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,8 @@ class Planted:
     steps: Sequence[Step]
     sweeping: bool = True
     """Whether the sweep, which would mend it, runs afterwards."""
+    guard: Guard = Guard.RECORD
+    """Of the policy that is deployed."""
 
     @property
     def what(self) -> str:
@@ -75,13 +79,13 @@ PLANTED: dict[str, Planted] = {}
 
 
 def planted(
-    by: Invariant | None, *steps: Operation | Step, sweeping: bool = True
+    by: Invariant | None, *steps: Operation | Step, sweeping: bool = True, guard: Guard = Guard.RECORD
 ) -> Callable[[Plant], Plant]:
     """Add a bug to the list."""
 
     def add(plant: Plant) -> Plant:
         taken = [each if isinstance(each, Step) else Step(each) for each in steps]
-        PLANTED[plant.__name__.replace("_", " ")] = Planted(plant, by, taken, sweeping)
+        PLANTED[plant.__name__.replace("_", " ")] = Planted(plant, by, taken, sweeping, guard)
         return plant
 
     return add
@@ -104,7 +108,7 @@ def conflict_treated_as_failure(plant: pytest.MonkeyPatch) -> None:
     Invariant.I7,
     Writes(SHIPMENT),
     Arrive((shipped("S-1"),)),
-    Step(Purges(), {("batch_get_item", 1): Trouble.PARTIAL}),
+    Step(Purges(), {("batch_get_item", 0): Trouble.PARTIAL}),
 )
 def unprocessed_keys_dropped(plant: pytest.MonkeyPatch) -> None:
     """What BatchGetItem leaves unprocessed is taken to be absent."""
@@ -177,7 +181,7 @@ def chain_forked(plant: pytest.MonkeyPatch) -> None:
     Purges(),
     Writes(SHIPMENT),
     Arrive((shipped("S-1"),)),
-    Step(Purges(), {("put_item", 0): Trouble.MEANWHILE}, Updates(SHIPMENT, {"status": {"N": "7"}})),
+    Step(Purges(), {("put_item", 0): Trouble.MEANWHILE}, (Updates(SHIPMENT, {"status": {"N": "7"}}),)),
 )
 def erased_by_a_whole_item_put(plant: pytest.MonkeyPatch) -> None:
     """The item is read, and written back without the fields."""
@@ -201,7 +205,7 @@ def erased_by_a_whole_item_put(plant: pytest.MonkeyPatch) -> None:
     Invariant.I4,
     Writes(CONTACT),
     Arrive((left("C-1"),)),
-    Step(Purges(), {("transact_write_items", 0): Trouble.MEANWHILE}, Deletes(CONTACT)),
+    Step(Purges(), {("transact_write_items", 0): Trouble.MEANWHILE}, (Deletes(CONTACT),)),
 )
 def ghost_item(plant: pytest.MonkeyPatch) -> None:
     """The erase does not ask whether there is still a record."""
@@ -218,6 +222,74 @@ def ghost_item(plant: pytest.MonkeyPatch) -> None:
         }
 
     plant.setattr(business_tables, "guarded_removal", removal)
+
+
+def purge_while(*meanwhile: Operation, at: When = ("update_item", 1)) -> Step:
+    """A purge, and what others do between its look and its erase. Its first update is the lease's."""
+    return Step(Purges(), {at: Trouble.MEANWHILE}, meanwhile)
+
+
+def leave_out(plant: pytest.MonkeyPatch, paths: Callable[[Rule], Collection[Path | None]]) -> None:
+    """The guard of the erase does not compare these paths."""
+    real: Any = conditions.guarded_removal
+
+    def removal(rule: Rule, *seen: Any) -> Any:
+        compared = [path for path in rule.view_paths if path not in paths(rule)]
+        return real(SimpleNamespace(view_paths=compared), *seen)
+
+    plant.setattr(business_tables, "guarded_removal", removal)
+
+
+OVERDUE = Writes(SHIPMENT), Arrive((shipped("S-1"),))
+TRANSACTION = ("transact_write_items", 0)
+
+
+@planted(Invariant.I1, *OVERDUE, purge_while(Updates(SHIPMENT, {"drop_ship": {"BOOL": False}})))
+def guard_without_match(plant: pytest.MonkeyPatch) -> None:
+    """The erase does not ask whether the rule is still about the record."""
+    leave_out(plant, lambda rule: rule.match)
+
+
+@planted(Invariant.I1, *OVERDUE, purge_while(Updates(SHIPMENT, {"shipped_at": {"S": to_wire_text(day(-1))}})))
+def guard_without_anchor(plant: pytest.MonkeyPatch) -> None:
+    """The erase does not ask whether the clock still starts when it did."""
+    leave_out(plant, lambda rule: (rule.anchor.attribute,))
+
+
+@planted(Invariant.I3, *OVERDUE, purge_while(HOLD))
+def guard_without_mark(plant: pytest.MonkeyPatch) -> None:
+    """The erase does not ask whether the record was marked as held meanwhile."""
+    leave_out(plant, lambda _rule: (HOLD_MARK,))
+
+
+@planted(Invariant.I3, *OVERDUE, purge_while(HOLD, Writes(SHIPMENT), at=TRANSACTION), guard=Guard.FACTS)
+def facts_left_out_of_the_transaction(plant: pytest.MonkeyPatch) -> None:
+    """With guard = "facts" the erase is a transaction, but of the record alone: Facts are not checked."""
+
+    def transact_alone(self: BusinessTables, update: Any, _unchanged: Any) -> Any:
+        try:
+            self._client.transact_write_items(TransactItems=[{"Update": update}])
+        except ClientError as error:
+            return business_tables._refusal(error)
+        return business_tables._Removal.DONE
+
+    plant.setattr(BusinessTables, "_transact", transact_alone)
+
+
+@planted(
+    Invariant.I1,
+    Writes(CONTACT),
+    Arrive((left("C-1"),)),
+    purge_while(Arrive((returned("C-1", day(0)),)), at=TRANSACTION),
+)
+def version_of_facts_not_compared(plant: pytest.MonkeyPatch) -> None:
+    """The erase asks whether there are still facts, not whether they are those that were seen."""
+
+    def still_some(table: str, record: Any, facts: Any) -> Any:
+        none = unchanged_facts(table, record, None)
+        return {**none, "ConditionExpression": "attribute_exists(#version)"} if facts else none
+
+    plant.setattr(business_tables, "unchanged_facts", still_some)
 
 
 @planted(Invariant.I2, *(Writes(shipment_ref(f"S-{number}")) for number in range(1, 7)))

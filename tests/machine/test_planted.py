@@ -24,14 +24,14 @@ BY_COMPARISON = [name for name, each in PLANTED.items() if not each.by]
 
 def noticed(bug: Planted) -> set[Invariant]:
     """What the machine's oracle says after the steps."""
-    with deployed(USUAL.policy) as deployment:
-        watched = Watched(deployment, USUAL)
+    edition = editions(bug.guard, None)["usual"]
+    with deployed(edition.policy) as deployment:
+        watched = Watched(deployment, edition)
         for each in bug.steps:
             watched.now += BETWEEN
-            meanwhile = each.meanwhile
             deployment.troubles.begin(
                 each.at,
-                lambda then=meanwhile: then.do(watched) if then else None,  # type: ignore[misc]
+                lambda others=each.meanwhile: [other.do(watched) for other in others],  # type: ignore[misc]
             )
             each.operation.do(watched)
         if not watched.oracle.violations:

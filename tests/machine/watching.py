@@ -85,7 +85,7 @@ class Watched(Onlooker):
         self.deployed.deploy(edition.policy)
 
     def purge(self, cause: str = "recurring") -> None:
-        with self._step("purge"):
+        with self._step("purge", cause):
             self.deployed.purge(cause)
         self.deliver_news()
 
@@ -123,19 +123,23 @@ class Watched(Onlooker):
                 self.oracle.violated("I2", f"still there by {promise.rule}", record)
 
     @contextmanager
-    def _step(self, name: str) -> Iterator[None]:
-        self.run, self.in_step, self.wrote_meanwhile = (
-            Run(name, self.now, self.edition, self.now),
-            True,
-            False,
-        )
+    def _step(self, name: str, cause: str = "") -> Iterator[None]:
+        outer = self.run if self.in_step else None
+        if outer:  # it happens in the middle of another step: what that did until now is its own
+            self.look()
+        self.run = Run(name, self.now, self.edition, self.now, cause)
+        self.run.facts_read = dict.fromkeys(self.live, self.now)
+        self.in_step, self.wrote_meanwhile = True, False
         self.deployed.failed = False
         yield
         self.in_step = False
         self.run.disturbed = self.deployed.failed or bool(self.deployed.troubles.struck)
         self.look()
         self.oracle.evidence.ended(self.run)
-        self.deployed.troubles.begin({})
+        if outer:
+            self.run, self.in_step = outer, True
+        else:
+            self.deployed.troubles.begin({})
 
     def _contents(self) -> tuple[dict[RecordRef, Item], list[str]]:
         business = self.deployed.business

@@ -1,24 +1,19 @@
 """What functions answered: I10, that what they took was kept; I3 and I7, that what they told is true."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from shared.failure import CallFailedError
 from shared.outgoing import ContractEvent
 from shared.record import RecordRef
 from shared.refused import RefusedError
-from tests.simulation.history import Closing, Instant, Opening, Said
-from tests.simulation.oracle import Oracle
-from tests.simulation.places import Path, Run
+from tests.simulation.history import Closing, Instant, Opening, Said, present
+from tests.simulation.oracle import SKEW, Oracle
+from tests.simulation.places import Run
 from tests.simulation.ports import CODES
 from tests.simulation.stack import Delivery
 
 EXPECTED = {*CODES, "ValidationException", "Contended", "NotAnswered"}
 """Codes with which a function may fail."""
-HELD: Mapping[str, set[Path]] = {
-    "Shipments": {("contact_number",), ("email",), ("gate", "code")},
-    "Contacts": {("telephone",), ("email",)},
-}
-"""The fields that a hold keeps."""
 
 
 class Answers:
@@ -84,9 +79,17 @@ class Answers:
             if completed and not self._oracle.place.absent(record, request_rule.fields, run.began):
                 self._oracle.violated("I7", "an erasure was called complete that was not", record)
 
+    def judge_placed(self, record: RecordRef, said: Said, run: Run) -> None:
+        """I3: of a hold and an erasure one comes first; what is erased is not called held any more."""
+        told, item = self._oracle.told[record], self._oracle.place.items.get(record)
+        if not isinstance(said, Opening) or item is None or present(item, run.edition.held(record.table)):
+            return
+        if said.until in told.ends() and said.until > self._oracle.now + SKEW:
+            self._oracle.violated("I3", "a hold was placed where there is nothing left to hold", record)
+
     def _judge_refusal(self, record: RecordRef, run: Run) -> None:
         """I3: a hold is refused only if there was nothing to hold."""
-        if not self._oracle.place.absent(record, HELD[record.table], run.began):
+        if not self._oracle.place.absent(record, run.edition.held(record.table), run.began):
             self._oracle.violated("I3", "a hold was refused though there was something to hold", record)
 
     def fail(self, run: Run, error: BaseException) -> None:

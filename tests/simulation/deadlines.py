@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from shared.record import RecordRef
+from tests.builders import NOW
 from tests.simulation.history import FOR_EVER, due, is_ours, mark_end, present
 from tests.simulation.oracle import Oracle
 from tests.simulation.places import Place
@@ -48,15 +49,16 @@ class Deadlines:
         if self.quiet is None or not (self._dirty or self._oracle.now > self._next_check):
             return
         self._dirty, self._next_check = False, FOR_EVER
+        sweeps = self._mode is not Mode.NO_SWEEP
         for record, promise, deadline in standing(self._oracle, self._oracle.place, edition):
             if record in passed_over or deadline >= FOR_EVER - GRACE - DAY:
                 continue
             latest = self._latest(record, deadline, self.quiet, capped=edition.policy.max_erasures_per_run)
             what = f"still there by {promise.rule}, since {deadline.isoformat()}"
             self._must_not_be_after(latest, "I2", what, record)
-        for record, invariant, what in wrong_marks(self._oracle) if self._mode is not Mode.NO_SWEEP else ():
+        for record, since, invariant, what in wrong_marks(self._oracle) if sweeps else ():
             if record not in passed_over:
-                settled = max(self._oracle.settled_at(record), self.deployed_at, self.quiet)
+                settled = max(self._oracle.settled_at(record), since, self.deployed_at, self.quiet)
                 self._must_not_be_after(settled + GRACE, invariant, what, record)
 
     def _must_not_be_after(self, latest: datetime, invariant: str, what: str, record: RecordRef) -> None:
@@ -91,16 +93,18 @@ def standing(oracle: Oracle, place: Place, edition: Edition) -> Iterator[tuple[R
                 yield record, promise, max(at, *told.ends(), marked or at)
 
 
-def wrong_marks(oracle: Oracle) -> Iterator[tuple[RecordRef, str, str]]:
-    """Records whose mark does not say what was told; but for what the business system marked itself."""
+def wrong_marks(oracle: Oracle) -> Iterator[tuple[RecordRef, datetime, str, str]]:
+    """Records whose mark does not say what was told, since when at the earliest; and what is wrong.
+
+    What the business system marked itself stands until it lapses.
+    """
     for record, item in oracle.place.last.items():
         in_force = [end for end in oracle.told[record].ends() if end > oracle.now]
-        marked = mark_end(item)
-        if marked is not None and marked <= oracle.now:
-            marked = None
+        end = mark_end(item) or NOW
+        marked = end if end > oracle.now else None
         if marked == max(in_force, default=None) or not (marked is None or is_ours(item)):
             continue
         if in_force:
-            yield record, "I3", "its mark does not say how long it is held"
+            yield record, end, "I3", "its mark does not say how long it is held"
         else:
-            yield record, "I4", "still marked, though nothing holds it"
+            yield record, NOW, "I4", "still marked, though nothing holds it"

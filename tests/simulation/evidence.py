@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 TIMERS_END = {"erased", "already_absent", "record_absent", "observed", "dropped"}
 """Outcomes that say what became of a timer."""
 SKEW = timedelta(seconds=5)
+MOST_TIME = timedelta(minutes=1)
+"""Between a removal and the instant in its evidence: a few more looks at the record."""
 
 
 class EvidenceJudge:
@@ -45,16 +47,27 @@ class EvidenceJudge:
             return
         run.ended.add((entry["record"], entry["rule"]))
         self._timers_ended[record, entry["rule"]] = oracle.now
-        if entry["policy"] != run.edition.policy.digest:
-            oracle.violated("I7", "evidence names another policy", record)
-        place = oracle.restored if entry["cause"] == "restore" and oracle.restored else oracle.place
+        self._judge_circumstances(record, entry, run)
+        place = oracle.restored if run.is_restore and oracle.restored else oracle.place
         fields = [tuple(path) for path in entry["fields"]]
         if outcome == "erased":
-            self._claim(place, record, fields, entry)
+            self._claim(place, record, fields, entry, run)
         elif outcome == "already_absent" and not place.absent(record, fields, run.began):
             oracle.violated("I7", "called absent what was there", record)
         elif outcome == "record_absent" and not place.no_record(record, run.began):
             oracle.violated("I7", "called a record absent that was there", record)
+
+    def _judge_circumstances(self, record: RecordRef, entry: Mapping[str, Any], run: Run) -> None:
+        """By which policy, for which clause, why, and when."""
+        clauses = {each.rule: each.clause for each in run.edition.promises}
+        wrong = [
+            entry["policy"] != run.edition.policy.digest and "policy",
+            entry["clause"] != clauses[entry["rule"]] and "clause",
+            entry["cause"] != run.cause and "cause",
+            not run.began - SKEW <= _at(entry) <= self._oracle.now + SKEW and "time",
+        ]
+        for what in filter(None, wrong):
+            self._oracle.violated("I7", f"evidence names another {what}", record)
 
     def ended(self, run: Run) -> None:
         """A function's run ended; if nothing disturbed it, all that it removed is in evidence.
@@ -76,8 +89,12 @@ class EvidenceJudge:
             if not is_known and not may_be_without(each):
                 self._oracle.violated("I7", "a removal without evidence", each.record)
 
-    def _claim(self, place: Place, record: RecordRef, fields: list[Path], entry: Mapping[str, Any]) -> None:
-        mine = [each for each in self._unclaimed if each.record == record and each.path in fields]
+    def _claim(
+        self, place: Place, record: RecordRef, fields: list[Path], entry: Mapping[str, Any], run: Run
+    ) -> None:
+        by_run = [each for each in self._unclaimed if each.run is run and each.record == record]
+        # Of fields that came back and went again the first removal: each has an entry of its own.
+        mine = list({each.path: each for each in reversed(by_run) if each.path in fields}.values())
         if not mine:
             self._oracle.violated("I7", "evidence of an erasure that was none", record)
             return
@@ -86,8 +103,15 @@ class EvidenceJudge:
         rest = [path for path in fields if path not in claimed]
         if rest and not place.absent(record, rest, min(each.when for each in mine)):
             self._oracle.violated("I7", "called erased what was there", record)
+        last = max(each.when for each in mine)
+        if not last - SKEW <= _at(entry) <= last + MOST_TIME:
+            self._oracle.violated("I7", "evidence of an erasure at another time", record)
         if entry["rule"] not in mine[-1].dues:
             self._oracle.violated("I7", "evidence names another rule", record)
         due = mine[-1].dues.get(entry["rule"])
         if due is not None and datetime.fromisoformat(entry["due"]) != due:
             self._oracle.violated("I5", "erased by another due instant than what was told leads to", record)
+
+
+def _at(entry: Mapping[str, Any]) -> datetime:
+    return datetime.fromisoformat(entry["at"])

@@ -46,7 +46,7 @@ RATES: Mapping[str, float] = {
     # Calls that are rare:
     "brake.put": 0.6,
     "dead_letters.keep": 0.3,
-    "facts.forget": 0.6,
+    "facts.forget": 0.8,
     "facts.mark": 0.2,
     "ledger.has_erased": 0.2,
     "progress.begin": 0.2,

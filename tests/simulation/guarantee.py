@@ -16,6 +16,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import Progress
 
+from tests.machine.planted import PLANTED as IN_ADAPTERS
 from tests.simulation.__main__ import run_seeds
 from tests.simulation.catching import PLANTED, Caught, catch, needed, record
 from tests.simulation.totals import Totals
@@ -26,7 +27,7 @@ SEEDS_OF_A_BUG = 48
 
 
 def main() -> int:
-    """Run; 1 if anything was violated, a bug got through, or an invariant is not needed."""
+    """Run; 1 if anything was violated, a bug got through, an invariant is not needed, or faults were few."""
     parser = argparse.ArgumentParser(prog="make guarantee", description=__doc__)
     parser.add_argument("--seeds", type=int, default=5000)
     parser.add_argument("--steps", type=int, default=5_000_000)
@@ -41,10 +42,12 @@ def main() -> int:
     DOCUMENT.write_text(_written(DOCUMENT.read_text(), "\n".join(_lines(totals, seconds, caught))))
     for result in totals.failed:
         console.print(f"seed {result.seed}: {result.violations[0]}", markup=False, soft_wrap=True)
+    seldom = totals.too_seldom()
     console.print(
-        f"missed: {missed or 'none'}; not needed: {idle or 'none'}; violations: {len(totals.violations)}"
+        f"missed: {missed or 'none'}; not needed: {idle or 'none'}; too seldom: {seldom or 'none'}; "
+        f"violations: {len(totals.violations)}"
     )
-    return int(bool(missed or idle or totals.violations))
+    return int(bool(missed or idle or seldom or totals.violations))
 
 
 def _catch_all(console: Console) -> list[Caught]:
@@ -95,6 +98,13 @@ def _lines(totals: Totals, seconds: float, caught: Sequence[Caught]) -> Iterator
         "first in",
     )
     yield from _table("### Planted bugs", heads, bugs)
+    compared = "the same script ends otherwise in memory"
+    in_adapters = (
+        (name, each.what, each.by.value if each.by else compared) for name, each in IN_ADAPTERS.items()
+    )
+    yield from _table(
+        "### Planted bugs in the adapters", ("planted bug", "what is wrong then", "noticed by"), in_adapters
+    )
     alone = ((by.value, "; ".join(bugs)) for by, bugs in needed(caught).items())
     yield from _table("### What would get through without an invariant", ("invariant", "bugs"), alone)
 

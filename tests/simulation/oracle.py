@@ -21,9 +21,8 @@ from tests.simulation.places import Items, Path, Place, Removal, Run
 from tests.simulation.promises import DAY, Promise
 
 SKEW = timedelta(seconds=5)
-WINDOW = timedelta(seconds=10)
-"""With guard = "record": in this time after a hold, a stale whole item that wipes the mark opens the window
-that the documents name."""
+WINDOW = timedelta(seconds=2) + timedelta(seconds=5)
+"""The documented window, with guard = "record": two seconds from a look on, and the erase itself."""
 
 
 class Invariant(StrEnum):
@@ -227,7 +226,7 @@ class Oracle:
             removal = Removal(record, path, self.now, run, {each.rule: dues[each.rule] for each in about})
             self.removals.append(removal)
             self.evidence.expect(removal)
-        self._judge_holds(place, record, item, told)
+        self._judge_holds(place, record, item, told, run)
         if self._was_paused(run.batch_began - SKEW):
             self.violated("I1", "erased by a batch that began while paused", record, place)
         cap = run.edition.policy.max_erasures_per_run
@@ -238,12 +237,14 @@ class Oracle:
         at = dues[promise.rule]
         return promise.enforced and at is not None and at <= self.now
 
-    def _judge_holds(self, place: Place, record: RecordRef, item: Mapping[str, Any], told: Told) -> None:
+    def _judge_holds(
+        self, place: Place, record: RecordRef, item: Mapping[str, Any], told: Told, run: Run
+    ) -> None:
         """I1 and I3: no hold was in force, and none that somebody was told is placed."""
         marked = mark_end(item)
         if marked is not None and marked > self.now:
             self.violated("I1", "erased while the record was marked as held", record, place)
-        if self._wiped_meanwhile(place, record):
+        if self._wiped_meanwhile(place, record, run):
             self.windows += 1
             return
         if any(end > self.now for end in told.ends()):
@@ -251,12 +252,13 @@ class Oracle:
         if any(end > self.now for end in told.ends(self.acknowledged[record])):
             self.violated("I3", "erased in spite of an acknowledged hold", record, place)
 
-    def _wiped_meanwhile(self, place: Place, record: RecordRef) -> bool:
+    def _wiped_meanwhile(self, place: Place, record: RecordRef, run: Run) -> bool:
         """Whether this is the documented window: look, hold, put without its mark, erase, within seconds."""
-        held, wiped = self._held_at.get(record), place.wiped.get(record)
-        if self._by_facts or held is None or wiped is None:
+        looked, held = run.facts_read.get(record), self._held_at.get(record)
+        wiped = place.wiped.get(record)
+        if self._by_facts or looked is None or held is None or wiped is None:
             return False
-        return held <= wiped and self.now - held < WINDOW
+        return looked <= held <= wiped and self.now - looked <= WINDOW
 
     def _was_paused(self, at: datetime) -> bool:
         """Whether a pause was in force then, and was not ended since."""

@@ -22,6 +22,10 @@ class Run:
     edition: Edition
     batch_began: datetime
     """Since when it works the timers that it works now."""
+    cause: str = ""
+    """Why it purges."""
+    facts_read: dict[RecordRef, datetime] = field(default_factory=dict)
+    """When it last read what was told about a record."""
     disturbed: bool = False
     ended: set[tuple[str, str]] = field(default_factory=set)
     """Record and rule of the timers that it has given evidence of."""

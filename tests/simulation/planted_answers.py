@@ -1,6 +1,7 @@
 """Planted bugs in taking events and in answering requests."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from shared.failure import CallFailedError
 from shared.outgoing import erasure_completed
 from shared.refused import RefusedError
 from shared.tally import Tally
-from tests.simulation.planted import I1, I7, I8, I10, planted, swap
+from tests.simulation.planted import I1, I7, I8, I10, everywhere, planted, swap
 
 TAKE = "shared.deliveries.Deliveries.take"
 
@@ -67,6 +68,16 @@ def an_erasure_is_called_complete_before_it_is(plant: pytest.MonkeyPatch) -> Non
         return begin
 
     swap(plant, "shared.request_erasure._begin", hasty)
+
+
+@planted(I10)
+def only_the_first_record_of_a_request(plant: pytest.MonkeyPatch) -> None:
+    """It names several; the others are forgotten."""
+    everywhere(
+        plant,
+        "shared.request_erasure.request_erasure",
+        lambda real: lambda told, *of: real(replace(told, asked=told.asked[:1]), *of),
+    )
 
 
 @planted(I10)

@@ -1,12 +1,13 @@
 """Planted bugs in evidence: what is kept, in which order, and what must not be in it."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from shared.contract import Told
-from shared.evidence import Outcome
+from shared.evidence import Entry, Outcome
 from shared.facts import Facts
 from shared.failure import CallFailedError
 from shared.purge_shard import ShardReport, ShardRun
@@ -31,6 +32,18 @@ def the_timer_is_deleted_first(plant: pytest.MonkeyPatch) -> None:
         run.ports.ledger.append(report.shard, [entry for each in settled for entry in each.entries])
 
     plant.setattr("shared.purge_shard.ShardRun._finish", finish)
+
+
+@planted(I7)
+def evidence_says_when_it_was_due(plant: pytest.MonkeyPatch) -> None:
+    """And not when it was erased."""
+    swap(plant, ENTRY, lambda real: lambda *of, **more: _as_if_in_time(real(*of, **more)))
+
+
+@planted(I7)
+def evidence_names_no_clause(plant: pytest.MonkeyPatch) -> None:
+    """Nobody can say which promise was kept."""
+    swap(plant, ENTRY, lambda real: lambda *of, **more: replace(real(*of, **more), clause=""))
 
 
 @planted(I7)
@@ -119,3 +132,7 @@ def _before_append(plant: pytest.MonkeyPatch, spoil: Callable[[Chain], object]) 
         return append
 
     swap(plant, APPEND, spoiled)
+
+
+def _as_if_in_time(entry: Entry) -> Entry:
+    return replace(entry, at=entry.due) if entry.due and entry.outcome is Outcome.ERASED else entry

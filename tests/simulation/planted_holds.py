@@ -105,6 +105,16 @@ def a_stale_mark_costs_another_day(plant: pytest.MonkeyPatch) -> None:
     everywhere(plant, "shared.work_dispute.work_dispute", untimed)
 
 
+@planted(I3)
+def a_hold_is_placed_on_nothing(plant: pytest.MonkeyPatch) -> None:
+    """Nobody asks whether a field is left: who placed it believes that the data is kept."""
+    everywhere(
+        plant,
+        "shared.hold_mark.mark_change",
+        lambda real: lambda facts, **seen: real(facts, **{**seen, "needs": ()}),
+    )
+
+
 @planted(I4)
 def a_mark_says_for_ever(plant: pytest.MonkeyPatch) -> None:
     """Facts know when the hold ends; the record says 9999."""

@@ -3,11 +3,13 @@
 from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass, replace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from shared.finding import FactsPage
+from shared.policy import Guard
 from shared.record import RecordRef
 from shared.replay import Replayed
 from shared.restore_faults import Checked
@@ -57,3 +59,9 @@ class _Unheld:
 
     def read(self, records: Collection[RecordRef]) -> dict[RecordRef, Any]:
         return {record: replace(facts, holds={}) for record, facts in self.of.read(records).items()}
+
+
+@planted(I9)
+def a_replay_asks_no_facts_in_the_erase(plant: pytest.MonkeyPatch) -> None:
+    """A hold that is placed meanwhile marks the live record; the restored one is erased."""
+    plant.setattr("shared.replay.Guard", SimpleNamespace(FACTS=Guard.RECORD))

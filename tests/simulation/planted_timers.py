@@ -60,6 +60,12 @@ def each_delivery_sets_a_timer_of_its_own(plant: pytest.MonkeyPatch) -> None:
 
 
 @planted(I2)
+def a_wake_up_in_the_past(plant: pytest.MonkeyPatch) -> None:
+    """Of what is due already: the schedule is made, and never fires."""
+    everywhere(plant, "shared.retention.wake_up_minute", lambda real: lambda at, _now: real(at, at - A_YEAR))
+
+
+@planted(I2)
 def one_failing_record_blocks_its_shard(plant: pytest.MonkeyPatch) -> None:
     """It ends the batch, whatever was done before it, and stands at the head of the next one."""
 

@@ -29,6 +29,7 @@ class Promise:
     cancel: str | None = None
     earliest: bool = False
     match: tuple[str, object] | None = None
+    clause: str = ""
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,11 @@ class Edition:
     def promises_of(self, table: str) -> tuple[Promise, ...]:
         """The promises about a table."""
         return tuple(each for each in self.promises if each.table == table)
+
+    def held(self, table: str) -> frozenset[Path]:
+        """The fields that a hold keeps: what the clock would erase."""
+        by_the_clock = (each for each in self.promises_of(table) if not each.on_request)
+        return frozenset(path for each in by_the_clock for path in each.fields)
 
 
 @cache
@@ -80,7 +86,7 @@ def _edition(name: str, *, days: int, more: tuple[Path, ...] = (), enforced: boo
         replace(delivery_erasure, erase=(*contact, ("name",), ("company",))),
         contact_erasure,
     )
-    promises = (
+    promises: tuple[Promise, ...] = (
         Promise(
             "delivery-contact",
             "Shipments",
@@ -103,5 +109,7 @@ def _edition(name: str, *, days: int, more: tuple[Path, ...] = (), enforced: boo
         Promise("delivery-erasure", "Shipments", (*contact, ("name",), ("company",)), on_request=True),
         Promise("contact-erasure", "Contacts", (("telephone",), ("email",), ("job_title",)), on_request=True),
     )
-    policy = replace(shipped, rules=rules, digest=f"digest of {name}", ledger_retain=12 * DAY)
+    clauses = {rule.id: rule.clause for rule in rules}
+    promises = tuple(replace(each, clause=clauses[each.rule]) for each in promises)
+    policy = replace(shipped, rules=rules, digest=f"digest of {name}", ledger_retain=2 * DAY)
     return Edition(policy, promises)

@@ -79,7 +79,7 @@ class Restoring:
             else:
                 self._again(table, items, tries)
 
-        self.stack.run("restore", work, done, timeout=HOUR)
+        self.stack.run("restore", work, done, timeout=HOUR, cause="restore")
 
     def _check(self, table: str, items: Items, tries: int) -> None:
         memory = replace(self.stack.memory, items=items)
@@ -99,7 +99,7 @@ class Restoring:
             else:
                 self._again(table, items, tries)
 
-        self.stack.run("restore", work, done, timeout=HOUR)
+        self.stack.run("restore", work, done, timeout=HOUR, cause="restore")
 
     def _again(self, table: str, items: Items, tries: int) -> None:
         if tries == 0:  # the operator gives it up, and removes it

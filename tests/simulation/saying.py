@@ -27,7 +27,7 @@ def said(kind: str, *words: Any) -> Said:
             case, at = words
             return Closing(case, at, "staff-2")
         case "asked":
-            request, at = words
+            request, at, *_others = words
             return Asked(request, at)
     return Instant(kind, words[0])
 
@@ -91,6 +91,9 @@ def _detail(kind: str, record: RecordRef, words: tuple[Any, ...]) -> dict[str, A
             case, at = words
             closed = {"case_ref": case, "closed_by": "staff-2", "closed_at": at.isoformat()}
             return {"shipment_id": _id(record), **closed}
-    request, at = words
-    named = [{"table": record.table, "key": {name: text["S"] for name, text in record.key.items()}}]
+    request, at, *others = words
+    named = [
+        {"table": each.table, "key": {name: text["S"] for name, text in each.key.items()}}
+        for each in (record, *others)
+    ]
     return {"request_id": request, "requested_at": at.isoformat(), "approved_by": "staff-3", "records": named}

@@ -223,7 +223,8 @@ class _Author:
         chance = self._chance
         for _ in range(chance.choice((0, 0, 0, 1, 1, 2))):
             at = self._around(due) if chance.random() < 0.5 else created + RETAIN * chance.random()
-            yield self._event(at, "asked", record, f"R-{next(self._cases)}", at)
+            others = [chance.choice(SHIPMENTS + CONTACTS)] if chance.random() < 0.3 else []
+            yield self._event(at, "asked", record, f"R-{next(self._cases)}", at, *set(others) - {record})
 
     def _writes(self, record: RecordRef, created: datetime, due: datetime) -> Iterator[Happening]:
         """What the business system does to its record in the course of time."""

@@ -55,7 +55,8 @@ class Senders:
     def _message(self, kind: str, record: RecordRef, words: tuple[Any, ...]) -> Message:
         event = event_of(kind, record, words, self.hub.now)
         event["detail"]["note"] = self.canary
-        return Message(event["detail-type"], event, said(kind, *words), (record,))
+        others = (each for each in words if isinstance(each, RecordRef))
+        return Message(event["detail-type"], event, said(kind, *words), (record, *others))
 
     def _send(self, message: Message, chance: Random) -> None:
         if self.mode is Mode.ALL and self.faults.happens(Kind.DROPPED, 0.25, chance):

@@ -96,13 +96,14 @@ class Stack:
 
     # --- functions --------------------------------------------------------------------------------
 
-    def run(
+    def run(  # noqa: PLR0913, PLR0917 -- what is to be known of an invocation
         self,
         name: str,
         work: Callable[[Calls, Clock, Task], Any],
         done: Callable[[Any, BaseException | None, Run], object] = lambda *_: None,
         delivery: Callable[[Run], Delivery] | None = None,
         timeout: timedelta = TIMEOUT,
+        cause: str = "",
     ) -> None:
         """Invoke a function: it begins now, and everything else goes on beside it."""
         name = f"{name}-{next(self._numbers)}"
@@ -110,7 +111,7 @@ class Stack:
         skew = timedelta(seconds=MOST_SKEW * (2 * chance.random() - 1))
         if self.faults.on:
             self.faults.strike(Kind.SKEW)
-        run = Run(name, hub.now, self.editions[_kind(name)], hub.now)
+        run = Run(name, hub.now, self.editions[_kind(name)], hub.now, cause)
         at_work = delivery(run) if delivery else None
 
         def applied(_task: Task, call: str, args: tuple[Any, ...], result: Any) -> None:
@@ -151,7 +152,7 @@ class Stack:
             if error is not None and cause == "wake-up":  # Scheduler tries again, and Lambda does
                 self.hub.at(self.hub.now + MINUTE, lambda: self.purge("wake-up"))
 
-        self.run("purge", work, done)
+        self.run("purge", work, done, cause=cause)
 
     def sweep(self, *, by_hand: bool = False) -> None:
         """Invoke the sweep."""
@@ -235,6 +236,8 @@ class Stack:
                     self.put(event)
 
     def _will_wake(self, minute: datetime) -> None:
+        if minute <= self.hub.now:
+            return  # a schedule in the past never fires
         chance = self._chance
         lost = self.recurring and self.faults.happens(Kind.WAKE_UP_LOST, 0.2, chance)
         fires = 2 if not lost and self.faults.happens(Kind.WAKE_UP_TWICE, 0.2, chance) else 1
@@ -249,7 +252,7 @@ class Stack:
                 self.purge("wake-up")
             return None
 
-        self.hub.at(max(minute, self.hub.now) + timedelta(seconds=60 * chance.random()), fire)
+        self.hub.at(minute + timedelta(seconds=60 * chance.random()), fire)
 
     def tick(self) -> object:
         """What EventBridge's rules do every five minutes; runs that would find nothing to do are left out."""

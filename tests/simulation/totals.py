@@ -4,8 +4,14 @@ import hashlib
 from collections import Counter
 from dataclasses import dataclass, field
 
+from tests.simulation.faults import Kind
 from tests.simulation.oracle import Violation
 from tests.simulation.run import Result
+
+LEAST_FAULTS = 10_000
+"""Of each kind, in a full run."""
+LEAST_CRASHES = 100
+"""Before and after each call."""
 
 
 @dataclass
@@ -42,6 +48,17 @@ class Totals:
         self.traces[result.seed] = result.trace
         if result.violations:
             self.failed.append(result)
+
+    def too_seldom(self) -> list[str]:
+        """Faults, and crashes at calls, of which a full run should have had more."""
+        faults = [kind.value for kind in Kind if self.injected[kind.value] < LEAST_FAULTS]
+        crashes = [
+            f"crash {at} {call}"
+            for call in sorted(self.calls)
+            for at in ("before", "after")
+            if self.crashed[call, at] < LEAST_CRASHES
+        ]
+        return faults + crashes
 
     def digest(self) -> str:
         """One hash of all traces: the same seeds give the same."""
