@@ -32,7 +32,8 @@ def look_at(
 ) -> Mapping[RecordRef, View]:
     """Look at records of one table, for their rules; each record once.
 
-    Facts last: what a slow table might hide, the guard finds out at the erase; but not always a hold.
+    Records first, Facts last: the guard checks the record again at the erase; but where there are no facts
+    yet, it may not check again that there are none. So these must be the freshest.
     """
     paths = {path for rule, _ in looks for path in rule.view_paths}
     references = {record for _, record in looks}

@@ -26,7 +26,7 @@ class Pause:
         return self.until is None or self.until > now
 
     def outlasts(self, other: "Pause") -> bool:
-        """Whether it ends later."""
+        """Whether it ends later; one without an end never does."""
         return other.until is not None and (self.until is None or self.until > other.until)
 
 

@@ -153,12 +153,16 @@ class ShardRun:
     def _settle(self, timers: Sequence[Timer], tally: Tally) -> list[Settled]:
         """Settle timers until the time is up; those left over stand as they are."""
         looked_at, views = self.pace.clock(), self._look(timers)
+        is_slow = self.pace.clock() - looked_at > FRESH
         settled: list[Settled] = []
         for position, timer in enumerate(timers):
             if self._time_is_up() or self.settling.allowance.spent:
                 break
-            if self.pace.clock() - looked_at > FRESH:
+            if not is_slow and self.pace.clock() - looked_at > FRESH:
                 looked_at, views = self.pace.clock(), self._look(timers[position:])
+                is_slow = self.pace.clock() - looked_at > FRESH
+            if is_slow:  # then each timer has a look of its own, and is settled at once
+                views = self._look([timer])
             settled.append(self._settle_one(timer, views, tally))
         return settled
 

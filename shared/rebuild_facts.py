@@ -81,6 +81,8 @@ def rebuild(telling: Telling, ports: Ports) -> Rebuilt:
             _pause(UNREADABLE_LEDGER, telling, ports.brake)
         for some in batched(told.items(), TOGETHER, strict=False):
             _add_missing({RecordRef.of(text): each for text, each in some}, ports, telling.now, done)
+    if done.unreadable:  # also what was only found while adding
+        _pause(UNREADABLE_LEDGER, telling, ports.brake)
     return done
 
 

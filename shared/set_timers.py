@@ -4,7 +4,6 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from random import Random
 
 from shared.failure import CallFailedError
 from shared.finding import HORIZON, Finding
@@ -18,8 +17,8 @@ from shared.tally import Tally
 from shared.timer import Timer
 from shared.waking import ensure_wake_up
 
-UNANSWERED = 10
-"""After so many records without an answer, a page's others are not asked this time."""
+UNANSWERED = 3
+"""After so many records without an answer, a page's others are not asked: each question takes its time."""
 
 
 @dataclass
@@ -50,9 +49,7 @@ class SettingTimers:
             CallFailedError: a call failed; the page is to be worked again.
         """
         until = add(self.now, HORIZON)
-        # In another order each time: lest the same few that give no answer keep the same others waiting.
-        in_turn = Random(self.now.timestamp()).sample(found, len(found))  # noqa: S311 -- an order, no secret
-        wanted = [(each, each.timer(self.now, until)) for each in in_turn]
+        wanted = [(each, each.timer(self.now, until)) for each in found]
         missing = set(self.ports.timers.missing([timer for _, timer in wanted if timer]))
         there = [
             (each, timer)
@@ -73,7 +70,9 @@ class SettingTimers:
         """
         if sure or found.is_asked_for or not (timer or what_is(found, self.now) in TO_ASK):
             return True
-        return self._ask("fields", found.record, lambda: self._has_fields(found))
+        # Who is not asked has a timer to be sure of: a needless one costs a look.
+        not_asked = timer is not None and len(self._unanswered["fields"]) >= UNANSWERED
+        return not_asked or self._ask("fields", found.record, lambda: self._has_fields(found))
 
     def _wake(self, timers: Sequence[Timer]) -> None:
         """One wake-up a minute, until the first that fails: the recurring purge serves the others."""
@@ -102,7 +101,7 @@ class SettingTimers:
         return self._ask("evidence", found.record, is_back)
 
     def _ask(self, about: str, record: RecordRef, question: Callable[[], bool]) -> bool:
-        """Ask, unless the like was not answered too often: that takes its time. Without an answer, False."""
+        """Ask, unless the like was not answered too often. Without an answer, False."""
         if len(self._unanswered[about]) >= UNANSWERED:
             return False
         try:

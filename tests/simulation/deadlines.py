@@ -102,9 +102,10 @@ def wrong_marks(oracle: Oracle) -> Iterator[tuple[RecordRef, datetime, str, str]
         in_force = [end for end in oracle.told[record].ends() if end > oracle.now]
         end = mark_end(item) or NOW
         marked = end if end > oracle.now else None
+        lapsed = NOW if marked or is_ours(item) else end
         if marked == max(in_force, default=None) or not (marked is None or is_ours(item)):
             continue
         if in_force:
-            yield record, end, "I3", "its mark does not say how long it is held"
+            yield record, lapsed, "I3", "its mark does not say how long it is held"
         else:
             yield record, NOW, "I4", "still marked, though nothing holds it"

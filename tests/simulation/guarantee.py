@@ -34,14 +34,14 @@ def main() -> int:
     args = parser.parse_args()
     console = Console(highlight=False)
     totals, seconds = run_seeds(0, args.seeds, args.steps, console)
+    for result in totals.failed:
+        console.print(f"seed {result.seed}: {result.violations[0]}", markup=False, soft_wrap=True)
     caught = _catch_all(console)
     record(caught)
     by_invariant = needed(caught)
     missed = [each.bug for each in caught if each.seed is None]
     idle = [each.name for each, bugs in by_invariant.items() if not bugs]
     DOCUMENT.write_text(_written(DOCUMENT.read_text(), "\n".join(_lines(totals, seconds, caught))))
-    for result in totals.failed:
-        console.print(f"seed {result.seed}: {result.violations[0]}", markup=False, soft_wrap=True)
     seldom = totals.too_seldom()
     console.print(
         f"missed: {missed or 'none'}; not needed: {idle or 'none'}; too seldom: {seldom or 'none'}; "

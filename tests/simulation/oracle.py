@@ -80,6 +80,7 @@ class Oracle:
         self.erasures = 0
         self.windows = 0
         self._held_at: dict[RecordRef, datetime] = {}
+        self._first_told: dict[RecordRef, datetime] = {}
         self._pauses: list[tuple[datetime, datetime | None]] = []
         """Since when, until when; the last one counts, and `None` is a resumption."""
         self._personal, self._clock, self._by_facts = personal, clock, by_facts
@@ -123,6 +124,7 @@ class Oracle:
         """What somebody said about a record was kept: its transaction committed."""
         self.told[record].hear(said)
         self.told_at[record] = self.now
+        self._first_told.setdefault(record, self.now)
         if isinstance(said, Opening):
             self._held_at[record] = self.now
 
@@ -253,12 +255,13 @@ class Oracle:
             self.violated("I3", "erased in spite of an acknowledged hold", record, place)
 
     def _wiped_meanwhile(self, place: Place, record: RecordRef, run: Run) -> bool:
-        """Whether this is the documented window: look, hold, put without its mark, erase, within seconds."""
+        """Whether this is the documented window: look, a hold as the first word, its mark wiped, erase."""
         looked, held = run.facts_read.get(record), self._held_at.get(record)
         wiped = place.wiped.get(record)
         if self._by_facts or looked is None or held is None or wiped is None:
             return False
-        return looked <= held <= wiped and self.now - looked <= WINDOW
+        was_unknown = looked <= self._first_told[record]
+        return was_unknown and held <= wiped and self.now - looked <= WINDOW
 
     def _was_paused(self, at: datetime) -> bool:
         """Whether a pause was in force then, and was not ended since."""

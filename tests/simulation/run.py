@@ -40,7 +40,15 @@ BATCHES = (2, 3, 100)
 MINUTE = timedelta(minutes=1)
 POISONED = 1.3 * DAY
 """How long a record may still be unreadable once the faults are over: then somebody has mended it."""
-TOLD_ON = {"timers.put", "ledger.append", "facts.change", "bus.put", "brake.put", "progress.write_part"}
+TOLD_ON = {
+    "timers.put",
+    "ledger.append",
+    "facts.change",
+    "facts.mark",
+    "bus.put",
+    "brake.put",
+    "wake_ups.ensure",
+}
 """Calls whose arguments come to where personal data must never be."""
 PERSONAL: Mapping[str, frozenset[Path]] = {
     "Shipments": frozenset(

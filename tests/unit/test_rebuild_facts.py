@@ -19,7 +19,7 @@ from shared.hold_records import place_hold, release_hold
 from shared.ledger_batch import BEGINNING, Batch, Kept, chained, entries_in, seal
 from shared.pausing import Pause, pause, resume
 from shared.rebuild_facts import Ports, merged, pause_again, rebuild
-from shared.record import RecordRef
+from shared.record import SHARDS, RecordRef
 from shared.refused import RefusedError
 from shared.request_erasure import request_erasure
 from shared.requests import Asked, ErasureRequested
@@ -371,10 +371,11 @@ def test_a_ledger_that_can_be_read_pauses_nothing() -> None:
 
 
 def test_a_row_whose_evidence_is_damaged_is_left_alone() -> None:
-    """Half of it might bring back what was corrected in the other half. It is counted."""
-    world = lived([lambda world: world.take(left(at=hour(1)), POLICY)])
-    present = replace(memory_of(world).facts[CONTACT], instants={})
-    memory_of(world).facts[CONTACT] = present
+    """Half of it might bring back what was corrected in the other half. It is counted, and Lapse paused."""
+    name = next(f"C-{n}" for n in range(999) if contact_ref(f"C-{n}").shard == SHARDS - 1)
+    record, world = contact_ref(name), lived([lambda world: world.take(left(name, hour(1)), POLICY)])
+    present = replace(memory_of(world).facts[record], instants={})
+    memory_of(world).facts[record] = present
 
     class Damaged(Chains):
         def entries_of(self, record: RecordRef) -> Sequence[Kept]:
@@ -382,7 +383,8 @@ def test_a_row_whose_evidence_is_damaged_is_left_alone() -> None:
 
     done = rebuild(restoring(world), replace(ports(world), ledger=Damaged(memory_of(world))))
     assert (done.completed, done.unreadable) == (0, 1)
-    assert memory_of(world).facts == {CONTACT: present}
+    assert memory_of(world).pause == UNREADABLE_LEDGER
+    assert memory_of(world).facts == {record: present}
 
 
 def test_what_only_the_row_knows_stays() -> None:

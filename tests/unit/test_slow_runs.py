@@ -135,13 +135,27 @@ def test_a_hold_that_comes_during_a_look_is_noticed() -> None:
 
 
 def test_a_look_that_took_long_is_old() -> None:
-    """Its two seconds count from before it."""
-    world = with_due(2)
+    """Its two seconds count from before it. Then each record has a look of its own."""
+    world = with_due(4)
     tables = slow(world, timedelta(0))
     tables.look_takes = FRESH + SECOND
     world.purge(POLICY).raise_failures()
-    assert tables.looked_at == [2, 2, 1]
-    assert all(is_erased(world, name) for name in names(2))
+    assert tables.looked_at == [4, 1, 1, 1, 1]
+    assert all(is_erased(world, name) for name in names(4))
+
+
+def test_a_table_that_becomes_slow_is_looked_at_record_by_record() -> None:
+    """The first look was quick; erasures take their time, and the second look is slow."""
+    world = with_due(5)
+    tables = slow(world, FRESH + SECOND)
+
+    def slow_down(_record: RecordRef) -> None:
+        tables.takes, tables.look_takes = timedelta(0), FRESH + SECOND
+
+    tables.after_first = slow_down
+    world.purge(POLICY).raise_failures()
+    assert tables.looked_at == [5, 4, 1, 1, 1, 1]
+    assert all(is_erased(world, name) for name in names(5))
 
 
 def test_facts_guard_what_nothing_is_told_of() -> None:

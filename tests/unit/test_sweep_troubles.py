@@ -117,18 +117,6 @@ def test_records_that_cannot_be_asked_about_delay_no_other() -> None:
     assert {timer.record for timer in world.standing()} == all_records
 
 
-def test_many_that_cannot_be_asked_about_keep_others_waiting_for_no_long() -> None:
-    """They are asked in another order each time."""
-    world = world_of_lapsed_marks()
-    assert isinstance(world.business, MemoryBusiness)
-    hot = {shipment_ref(f"S-{number}") for number in range(RECORDS // 4 * 3)}
-    world.records = Throttled(world.business.memory, hot=hot)
-    for _ in range(5):
-        swept(world, FAILED_PAGES + 1)
-        world.now += timedelta(days=1)
-    assert len(world.standing()) == RECORDS - len(hot)
-
-
 def test_a_record_whose_questions_all_fail_is_one_record() -> None:
     """However many rules are about it: the others are asked."""
     rules = [replace(delivery_rule(), id=f"rule-{number}") for number in range(2 * UNANSWERED)]
@@ -140,17 +128,13 @@ def test_a_record_whose_questions_all_fail_is_one_record() -> None:
 
 
 def test_a_table_that_answers_nothing_is_asked_little() -> None:
-    """Each question takes its time. Once there are answers, the next sweep sets all timers."""
+    """Each question takes its time. Who is not asked has a timer: the purge will see."""
     world = world_of_lapsed_marks()
     assert isinstance(world.business, MemoryBusiness)
     world.records = throttled = Throttled(world.business.memory)
-    failures = swept(world, FAILED_PAGES + 1)
-    assert set(sum(failures, ())) == {"ThrottlingException"}
-    assert throttled.asked == (FAILED_PAGES + 1) * SEGMENTS * UNANSWERED
-    assert world.standing() == []
-    world.records = MemoryTables(world.business.memory)
-    world.sweep(POLICY).raise_failures()
-    assert len(world.standing()) == RECORDS
+    assert set(sum(swept(world, 1), ())) == {"ThrottlingException"}
+    assert throttled.asked == SEGMENTS * UNANSWERED
+    assert len(world.standing()) == RECORDS - SEGMENTS * UNANSWERED
 
 
 def test_records_with_keys_that_cannot_be_read_are_no_reason_to_stop_asking() -> None:
