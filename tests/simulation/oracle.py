@@ -74,6 +74,8 @@ class Oracle:
         self.evidence = EvidenceJudge(self)
         self.told: dict[RecordRef, Told] = defaultdict(Told)
         self.told_at: dict[RecordRef, datetime] = {}
+        self.forgotten: set[RecordRef] = set()
+        """Records that were gone, and whose facts went after them; they may be back."""
         self.acknowledged: dict[RecordRef, set[Opening]] = defaultdict(set)
         """Holds that somebody was told are placed."""
         self.removals: list[Removal] = []
@@ -124,6 +126,7 @@ class Oracle:
         """What somebody said about a record was kept: its transaction committed."""
         self.told[record].hear(said)
         self.told_at[record] = self.now
+        self.forgotten.discard(record)
         self._first_told.setdefault(record, self.now)
         if isinstance(said, Opening):
             self._held_at[record] = self.now

@@ -7,9 +7,7 @@ from typing import Any
 
 import pytest
 
-from shared.facts import Facts
-from shared.instants import FIRST, add
-from shared.sweep_pages import Pages
+from shared.instants import FIRST
 from tests.simulation.planted import I1, I2, I9, I10, everywhere, planted, swap
 
 WORK_PAGE = "shared.sweep_part.PartsOfSweep._work_page"
@@ -85,17 +83,6 @@ def a_new_edition_is_never_swept(plant: pytest.MonkeyPatch) -> None:
 def facts_go_with_their_record(plant: pytest.MonkeyPatch) -> None:
     """As soon as it is gone; if it is only yet to come, or is restored, nobody knows them any more."""
     plant.setattr("shared.sweep_pages.Pages._is_spent", lambda *_: True)
-
-
-@planted(I2, I9, I10)
-def facts_are_kept_as_long_as_evidence_only(plant: pytest.MonkeyPatch) -> None:
-    """If that is short, a backup still has fields that a departure is about."""
-
-    def is_spent(pages: Pages, facts: Facts) -> bool:
-        needed_until = add(facts.last_instant(), pages._policy.ledger_retain)
-        return not facts.in_force(pages._now) and needed_until < pages._now
-
-    plant.setattr(Pages, "_is_spent", is_spent)
 
 
 UNWORKED = SimpleNamespace(counts=Counter(), work_facts=lambda *_: None, work_records=lambda *_: None)

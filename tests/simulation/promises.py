@@ -111,5 +111,5 @@ def _edition(name: str, *, days: int, more: tuple[Path, ...] = (), enforced: boo
     )
     clauses = {rule.id: rule.clause for rule in rules}
     promises = tuple(replace(each, clause=clauses[each.rule]) for each in promises)
-    policy = replace(shipped, rules=rules, digest=f"digest of {name}", ledger_retain=2 * DAY)
+    policy = replace(shipped, rules=rules, digest=f"digest of {name}", ledger_retain=12 * DAY)
     return Edition(policy, promises)

@@ -260,6 +260,8 @@ class Simulation:
                 self.oracle.heard(args[0], at_work.message.said)
                 self.answers.judge_placed(args[0], at_work.message.said, run)
                 self.deadlines.changed()
+            case "facts.forget":
+                self.oracle.forgotten.add(args[0])
             case "brake.put":
                 self.oracle.paused(args[0].until if args[0] else None)
                 self.deadlines.changed()
