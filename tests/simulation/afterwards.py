@@ -89,18 +89,14 @@ def judge_redelivery(
 
 
 def _may_come_again(message: Message, oracle: Oracle, memory: Memory) -> bool:
-    """Whether it is no news: its record is still there, and it was kept, and not refused or forgotten since."""
+    """Whether it is no news: its record is there, and it was kept, and not refused or forgotten since."""
     if "detail-type" not in message.event or message.said is None:
         return False
     for record in message.records:
         told = oracle.told[record]
         refused = isinstance(message.said, Asked) and message.said.request in told.refused
-        if (
-            record not in memory.items
-            or record in oracle.forgotten
-            or refused
-            or message.said not in told.said
-        ):
+        is_known = record in memory.items and record not in oracle.forgotten
+        if not is_known or refused or message.said not in told.said:
             return False
     return True
 

@@ -10,7 +10,7 @@ import pytest
 from shared.facts import FactKind, Facts
 from shared.failure import CallFailedError
 from shared.instants import MICROSECOND
-from shared.policy import Merge, Trigger
+from shared.policy import Merge
 from shared.record import RecordRef
 from shared.telling import FactsToChange
 from tests.simulation.planted import I1, I2, I5, I6, I10, everywhere, planted, swap
@@ -103,14 +103,6 @@ def a_conflict_is_taken_for_success(plant: pytest.MonkeyPatch) -> None:
         plant,
         "shared.telling.tell",
         lambda real: lambda record, changed, entry, facts: real(record, changed, entry, _Content(facts)),
-    )
-
-
-@planted(I2)
-def a_shipment_is_not_kept(plant: pytest.MonkeyPatch) -> None:
-    """Only departures are; whoever's record does not say when it was shipped is never due."""
-    plant.setattr(
-        "shared.schedule_deletion._only_told", lambda told, _rule, _view: told.trigger is Trigger.LEAVER
     )
 
 
