@@ -10,7 +10,7 @@ import pytest
 from shared.facts import FactKind, Facts
 from shared.failure import CallFailedError
 from shared.instants import MICROSECOND
-from shared.policy import Merge
+from shared.policy import Merge, Trigger
 from shared.record import RecordRef
 from shared.telling import FactsToChange
 from tests.simulation.planted import I1, I2, I5, I6, I10, everywhere, planted, swap
@@ -23,6 +23,14 @@ def a_tie_does_not_cancel(plant: pytest.MonkeyPatch) -> None:
         plant,
         "shared.retention._merged",
         lambda real: lambda anchor, facts, first: real(anchor, _earlier(facts, anchor.cancel), first),
+    )
+
+
+@planted(I10)
+def a_shipment_is_not_kept(plant: pytest.MonkeyPatch) -> None:
+    """Only departures are; whoever's record does not say when it was shipped is never due."""
+    plant.setattr(
+        "shared.schedule_deletion._only_told", lambda told, _rule, _view: told.trigger is Trigger.LEAVER
     )
 
 
