@@ -29,6 +29,7 @@ class Count(StrEnum):
     IMPLAUSIBLE = "Implausible"
     FAILED = "Failed"
     WAKE_UP_FAILED = "WakeUpFailed"
+    NOTE_FAILED = "NoteFailed"
     REFUSED = "Refused"
     SHARDS_BUSY = "ShardsBusy"
     HALTED = "Halted"

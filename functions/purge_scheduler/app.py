@@ -19,6 +19,7 @@ from shared.business_tables import BusinessTables
 from shared.config import PurgeSettings, policy_for, policy_text
 from shared.due_table import DueTable
 from shared.facts_table import FactsWithEvidence
+from shared.last_purge import LastPurge, LastPurgeTable
 from shared.ledger_table import LedgerTable
 from shared.metrics import publish
 from shared.policy import Policy
@@ -33,6 +34,7 @@ metrics = Metrics()
 settings = PurgeSettings.from_environment()
 policy = policy_for(settings)
 dynamodb = boto3.client("dynamodb", config=CLIENT_CONFIG)
+last_purge = LastPurgeTable(dynamodb, settings.due_table)
 
 
 @cache
@@ -62,7 +64,9 @@ def archived() -> str:
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, object]:
     """Work through what is due; answers with how far it came, and fails if anything failed."""
     archived()  # first: evidence names the policy by its digest
-    report = purge(event, context, policy, wired(context.invoked_function_arn))
+    cause = cause_of(event)
+    report = purge(cause, context, policy, wired(context.invoked_function_arn))
+    last_purge.note(LastPurge(clock(), cause, report.shards_finished), report.tally)
     publish(metrics, report.tally)
     metrics.add_metric("OldestOverdue", MetricUnit.Seconds, report.oldest_overdue.total_seconds())
     summary = {"shards_finished": report.shards_finished, "shards": SHARDS, "counts": report.tally.as_json()}
@@ -71,9 +75,14 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, object]:
     return summary
 
 
-def purge(event: dict[str, Any], context: LambdaContext, policy: Policy, ports: Ports) -> PurgeReport:
-    """Run the purge with a worker for each shard, for as long as the function may run."""
+def cause_of(event: dict[str, Any]) -> str:
+    """What woke the purge; by hand, unless the event says otherwise."""
     cause = event.get("cause")
+    return cause if cause in {"wake-up", "recurring"} else "manual"
+
+
+def purge(cause: str, context: LambdaContext, policy: Policy, ports: Ports) -> PurgeReport:
+    """Run the purge with a worker for each shard, for as long as the function may run."""
     with ThreadPoolExecutor(SHARDS) as workers:
         pace = Pace(
             clock=clock,
@@ -81,4 +90,4 @@ def purge(event: dict[str, Any], context: LambdaContext, policy: Policy, ports: 
             sleep=lambda pause: time.sleep(pause.total_seconds()),
             side_by_side=workers.map,
         )
-        return purge_due(policy, ports, pace, cause if cause in {"wake-up", "recurring"} else "manual")
+        return purge_due(policy, ports, pace, cause)

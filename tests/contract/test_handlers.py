@@ -19,6 +19,7 @@ from lapse.demo_records import Maker
 from shared.facts import Facts
 from shared.facts_table import FactsWithEvidence
 from shared.failure import CallFailedError
+from shared.last_purge import LastPurgeTable
 from shared.policy_file import PolicyError
 from tests.builders import (
     LONG_AGO,
@@ -264,6 +265,48 @@ def test_the_purge_fails_aloud_and_says_no_value(
     with pytest.raises(ExceptionGroup, match="1 failed: ResourceNotFoundException"):
         purge.handler({"cause": "recurring"}, Context())
     assert metrics_in(capsys.readouterr().out)["Failed"] == 1
+
+
+def test_the_last_purge_is_noted(deployment: Deployment) -> None:
+    """When it ended, what woke it, how far it came. The row is no timer, and in nobody's way."""
+    noted = LastPurgeTable(boto3.client("dynamodb"), os.environ["DUE_TABLE"])
+    assert noted.read() is None
+    purge, before = deployment.handler("purge_scheduler"), datetime.now(UTC)
+    for cause in ("recurring", "wake-up"):
+        assert purge.handler({"cause": cause}, Context())["shards_finished"] == 16
+        last = noted.read()
+        assert last is not None
+        assert (last.cause, last.shards_finished) == (cause, 16)
+        assert before <= last.finished <= datetime.now(UTC)
+    assert deployment.world.standing() == []
+
+
+@pytest.mark.parametrize(
+    "damage", [{"v": {"N": "2"}}, {"finished": {"S": "soon"}}, {"shards_finished": {"S": "16"}}, {"v": {}}]
+)
+def test_a_note_that_cannot_be_read_is_none(deployment: Deployment, damage: dict[str, Any]) -> None:
+    """Of another version of Lapse, or broken: the next purge writes it anew."""
+    table, client = os.environ["DUE_TABLE"], boto3.client("dynamodb")
+    deployment.handler("purge_scheduler").handler({}, Context())
+    (row,) = [each for each in client.scan(TableName=table)["Items"] if each["shard"] == {"S": "purge"}]
+    kept = {name: value for name, value in {**row, **damage}.items() if value}
+    client.put_item(TableName=table, Item=kept)
+    assert LastPurgeTable(client, table).read() is None
+    deployment.handler("purge_scheduler").handler({}, Context())
+    assert LastPurgeTable(client, table).read() is not None
+
+
+def test_a_purge_that_cannot_be_noted_has_purged(
+    deployment: Deployment, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The note is for people: that it failed is counted, and fails nothing."""
+    deployment.business.put(shipment_ref(), shipment())
+    deployment.handler("on_shipment").handler(batch(shipped()), Context())
+    purge = deployment.handler("purge_scheduler")
+    monkeypatch.setattr(purge.last_purge, "_table", "gone")
+    summary = purge.handler({}, Context())
+    assert summary["counts"] == {"Erased": 1, "Purges": 1, "NoteFailed": 1}
+    assert metrics_in(capsys.readouterr().out)["NoteFailed"] == 1
 
 
 def test_a_setting_that_is_missing_fails_at_the_cold_start(
