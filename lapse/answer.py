@@ -1,4 +1,4 @@
-"""How commands answer: a text for people, or one JSON object."""
+"""How commands answer: a text for people, one JSON object, or a list as CSV."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -10,13 +10,22 @@ from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from lapse.listing import Listing, print_listing
 from shared.instants import DAY, to_text
 
 
-def answer(data: Any, *shown: RenderableType, as_json: bool) -> None:  # noqa: ANN401 -- what JSON can hold
-    """Print one or the other. `shown` texts are no markup: what they hold comes from tables."""
+def answer(
+    data: Any,  # noqa: ANN401 -- what JSON can hold
+    *shown: RenderableType,
+    as_json: bool,
+    csv: Listing | None = None,
+) -> None:
+    """Print one of them. `shown` texts are no markup: what they hold comes from tables."""
     if as_json:
         print_json(data)
+        return
+    if csv is not None:
+        print_listing(csv)
         return
     console = Console(highlight=False)
     for each in shown:
@@ -68,8 +77,12 @@ def counted(number: int, what: str, several: str = "") -> str:
 def summary(found: Sequence[object], what: str, unreadable: int) -> Iterator[str]:
     """What stands below a list of what was found in Facts."""
     yield counted(len(found), what) + "."
-    if unreadable:
-        yield f"{counted(unreadable, 'row')} of Facts cannot be read."
+    yield from unreadable_rows(unreadable)
+
+
+def unreadable_rows(number: int) -> list[str]:
+    """That rows of Facts cannot be read, if there are any."""
+    return [f"{counted(number, 'row')} of Facts cannot be read."] if number else []
 
 
 def in_words(name: str) -> str:

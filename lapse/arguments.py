@@ -86,6 +86,14 @@ def end(text: str) -> End:
         ) from None
 
 
+def _one_form(ctx: typer.Context, param: typer.CallbackParam, value: bool) -> bool:  # noqa: FBT001 -- as typer calls it
+    """Refuse a second form of answer, whichever option comes first."""
+    forms = {"as_json", "as_csv"} - {param.name}
+    if value and any(ctx.params.get(form) for form in forms):
+        raise typer.BadParameter("--json and --csv do not go together")
+    return value
+
+
 Table = Annotated[str, typer.Argument(metavar="TABLE", help="The policy's name of the table.")]
 Key = Annotated[
     list[str],
@@ -99,7 +107,10 @@ Until = Annotated[
         "--until", metavar="END", parser=end, help="An instant, a day (to its end) or a period: P30D."
     ),
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.", callback=_one_form)]
+AsCsv = Annotated[
+    bool, typer.Option("--csv", help="Print the list as CSV, with a header.", callback=_one_form)
+]
 
 
 def record_named(table: str, words: Sequence[str], policy: Policy) -> RecordRef:

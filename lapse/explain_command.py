@@ -1,6 +1,6 @@
 """`lapse explain`: one record, its rules, what was told about it and what became of it."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -8,10 +8,11 @@ import typer
 from rich.console import RenderableType
 
 from lapse.answer import add_row, answer, in_words, left, short, table_of
-from lapse.arguments import AsJson, Key, Table
+from lapse.arguments import AsCsv, AsJson, Key, Table
 from lapse.controls import controls
 from lapse.explanation import Explanation, explained
 from lapse.json_forms import hold_json, name_of, record_json, request_json
+from lapse.listing import Listing
 from shared.facts import Hold
 from shared.instants import UnreadableInstantError, parse_rfc3339, to_text
 from shared.ledger_batch import Kept
@@ -20,12 +21,18 @@ app = typer.Typer()
 
 
 @app.command(rich_help_panel="Look")
-def explain(ctx: typer.Context, table: Table, key: Key, *, as_json: AsJson = False) -> None:
-    """Say what becomes of a record, why, and what evidence there is. Shows no personal field."""
+def explain(
+    ctx: typer.Context, table: Table, key: Key, *, as_json: AsJson = False, as_csv: AsCsv = False
+) -> None:
+    """Say what becomes of a record, why, and what evidence there is. Shows no personal field.
+
+    As CSV the evidence alone is printed.
+    """
     lapse = controls(ctx)
     record, now = lapse.record(table, key), lapse.clock()
     found = explained(record, lapse, now)
-    answer(_json(found, now), *_shown(found, now), as_json=as_json)
+    listing = _evidence_listing(found) if as_csv else None
+    answer(_json(found, now), *_shown(found, now), as_json=as_json, csv=listing)
 
 
 def _json(found: Explanation, now: datetime) -> dict[str, Any]:
@@ -112,6 +119,19 @@ def _evidence(found: Explanation) -> Iterator[RenderableType]:
         add_row(rows, _at(entry["at"]), what, entry["rule"], _about(entry), place)
     yield ""
     yield rows if found.evidence else "There is no evidence about it."
+
+
+def _evidence_listing(found: Explanation) -> Listing:
+    columns = (
+        *("at", "outcome", "reason", "rule", "clause", "fields", "details", "cause", "policy"),
+        *("shard", "batch", "entry"),
+    )
+    rows = [_entry_json(each) for each in found.evidence]
+    return Listing(columns, [{**row, "fields": _dotted(row["fields"])} for row in rows])
+
+
+def _dotted(paths: Iterable[Iterable[str]]) -> str:
+    return " ".join(".".join(path) for path in paths)
 
 
 def _at(text: str) -> str:

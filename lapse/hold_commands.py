@@ -6,9 +6,9 @@ from typing import Annotated
 import typer
 
 from lapse.answer import add_row, answer, left, short, summary, table_of
-from lapse.arguments import AsJson, By, Case, Key, Table, Until, reference
+from lapse.arguments import AsCsv, AsJson, By, Case, Key, Table, Until, reference
 from lapse.controls import controls
-from lapse.json_forms import hold_json, name_of, record_json
+from lapse.json_forms import HOLD_COLUMNS, hold_json, listing_of, name_of, record_json
 from lapse.trouble import TroubleError
 from shared.disputes import permitted
 from shared.facts import Closing, Hold
@@ -87,6 +87,7 @@ def holds(
     *,
     expiring: Annotated[bool, typer.Option("--expiring", help="Only those that end within 14 days.")] = False,
     as_json: AsJson = False,
+    as_csv: AsCsv = False,
 ) -> None:
     """List the holds in force, those that end first on top."""
     lapse = controls(ctx)
@@ -101,7 +102,8 @@ def holds(
         add_row(rows, name_of(record), *cells, left(each.until, now))
     shown = [rows] if found else []
     data = {"holds": each_json, "unreadable": unreadable}
-    answer(data, *shown, *summary(found, "hold", unreadable), as_json=as_json)
+    listing = listing_of(HOLD_COLUMNS, each_json, unreadable) if as_csv else None
+    answer(data, *shown, *summary(found, "hold", unreadable), as_json=as_json, csv=listing)
 
 
 def _last_word(known: Hold | None, now: datetime) -> datetime:

@@ -1,14 +1,33 @@
-"""What was told, as JSON: for `--json`. References and instants, never a personal field."""
+"""What was told, as JSON and CSV: for `--json` and `--csv`. References and instants, no personal field."""
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from lapse.answer import days_left
+from lapse.answer import days_left, unreadable_rows
+from lapse.listing import Listing, key_cell
 from shared.answer_requests import TIME_TO_ANSWER
 from shared.facts import Hold, Request
 from shared.instants import add
 from shared.outgoing import plain_key
 from shared.record import RecordRef
+
+_RECORD_COLUMNS = ("table", "key")
+HOLD_COLUMNS = (
+    *_RECORD_COLUMNS,
+    *("case_ref", "reason_code", "opened_by", "since", "until", "in_force", "days_left"),
+)
+"""Of holds in force."""
+REQUEST_COLUMNS = (
+    *("request_id", *_RECORD_COLUMNS, "requested_at", "approved_by"),
+    *("answer_by", "days_left", "answered_at", "answer"),
+)
+
+
+def listing_of(columns: Sequence[str], found: Sequence[Mapping[str, Any]], unreadable: int) -> Listing:
+    """What was found in Facts, as a list; that some rows cannot be read is said beside it."""
+    rows = [{**each, "key": key_cell(each["key"])} for each in found]
+    return Listing(columns, rows, unreadable_rows(unreadable))
 
 
 def name_of(record: RecordRef) -> str:

@@ -1,6 +1,7 @@
 """`lapse policy …`: is a policy file usable, what does it say, what may Lapse touch, what may one write."""
 
 import json
+import sys
 import tomllib
 from pathlib import Path
 from typing import Annotated
@@ -8,10 +9,12 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from lapse.arguments import AsCsv, AsJson
+from lapse.listing import Listing, print_listing
 from lapse.policy_attributes import UnsuitableNameError, parameter_overrides
 from lapse.policy_plan import plan_command
 from lapse.policy_schema import policy_schema
-from lapse.policy_table import heading, rules_table
+from lapse.policy_table import COLUMNS, heading, rule_rows, rules_table
 from shared.policy_file import PolicyError, read_policy
 
 app = typer.Typer(no_args_is_help=True)
@@ -27,20 +30,23 @@ def policy() -> None:
 
 
 @app.command()
-def check(
-    file: PolicyFile,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,  # noqa: FBT002 -- a flag
-) -> None:
+def check(file: PolicyFile, *, as_json: AsJson = False, as_csv: AsCsv = False) -> None:
     """Print what is wrong with a policy file and end with 1; or its rules, and end with 0."""
     text = file.read_bytes()
     try:
         checked = read_policy(text)
     except PolicyError as error:
-        print(_json({"problems": error.problems}) if as_json else "\n".join(error.problems))
+        problems = "\n".join(error.problems)
+        print(
+            _json({"problems": error.problems}) if as_json else problems, file=sys.stderr if as_csv else None
+        )
         raise typer.Exit(1) from None
     written = tomllib.loads(text.decode())
     if as_json:
         print(_json({"problems": [], "digest": checked.digest, "policy": written}))
+        return
+    if as_csv:
+        print_listing(Listing(COLUMNS, rule_rows(checked)))
         return
     console = Console()
     console.print(heading(checked, written["updated"]), soft_wrap=True)

@@ -10,9 +10,10 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from lapse.answer import add_row, answer, counted, table_of
-from lapse.arguments import AsJson
+from lapse.arguments import AsCsv, AsJson
 from lapse.controls import Controls, controls
 from lapse.late_progress import LateProgress
+from lapse.listing import Listing
 from lapse.policy_attributes import UnsuitableNameError, parameter_overrides
 from lapse.policy_changes import Changes, Written
 from lapse.trouble import TroubleError
@@ -40,13 +41,19 @@ _WORDS = {
 
 
 def plan_command(
-    ctx: typer.Context, new: NewPolicy, *, old: OldPolicy = None, as_json: AsJson = False
+    ctx: typer.Context,
+    new: NewPolicy,
+    *,
+    old: OldPolicy = None,
+    as_json: AsJson = False,
+    as_csv: AsCsv = False,
 ) -> None:
     """Show how many records a new policy would erase when, rule by rule. Changes nothing."""
     after, lapse = Written.of(new.read_bytes()), controls(ctx)
     changes = Changes(Written.of(old.read_bytes()) if old else _deployed(lapse), after)
     planned = _planned(lapse, changes.before.policy, after.policy)
-    answer(_as_json(changes, planned), *_shown(changes, planned), as_json=as_json)
+    listing = _listing(changes, planned) if as_csv else None
+    answer(_as_json(changes, planned), *_shown(changes, planned), as_json=as_json, csv=listing)
 
 
 def _deployed(lapse: Controls) -> Written:
@@ -102,8 +109,30 @@ def _shown(changes: Changes, planned: Plan) -> Iterator[RenderableType]:
         yield Text.assemble("\n", (rule_id, "bold"), f": {changes.state(rule_id)}")
         yield from (f"  {change}" for change in changes.of(rule_id))
         yield from _counts(each)
+    yield ""
+    yield from _remarks(changes, planned)
+
+
+def _listing(changes: Changes, planned: Plan) -> Listing:
+    rows = [
+        {
+            "rule": rule_id,
+            "state": changes.state(rule_id),
+            "erased": bucket.label,
+            "before": each.before[bucket],
+            "after": each.after[bucket],
+        }
+        for rule_id, each in planned.by_rule.items()
+        for bucket in sorted({*each.before, *each.after})
+    ]
+    columns = ("rule", "state", "erased", "before", "after")
+    return Listing(columns, rows, list(_remarks(changes, planned)))
+
+
+def _remarks(changes: Changes, planned: Plan) -> Iterator[str]:
+    after = changes.after.policy
     was = sum(rule.before[AT_ONCE] for rule in planned.by_rule.values())
-    yield f"\nAt once: {counted(planned.at_once, 'erasure')} (by the old policy {was:,})."
+    yield f"At once: {counted(planned.at_once, 'erasure')} (by the old policy {was:,})."
     if _halts(after, planned):
         yield f"That is more than max_erasures_per_run: a run stops at {after.max_erasures_per_run:,}."
     if planned.unreadable:

@@ -30,6 +30,26 @@ def rules_table(policy: Policy) -> Table:
     return table
 
 
+COLUMNS = ("rule", "clause", "mode", "table", "records", "clock", "erase", "keep")
+
+
+def rule_rows(policy: Policy) -> list[dict[str, str]]:
+    """The same for spreadsheets: one row for each rule, in the order of the file."""
+    return [
+        {
+            "rule": rule.id,
+            "clause": rule.clause,
+            "mode": rule.mode.value,
+            "table": rule.table,
+            "records": "; ".join(_records(rule).plain.splitlines()[1:]),
+            "clock": "; ".join(_clock(rule).plain.splitlines()),
+            "erase": "; ".join(map(_dotted, rule.erase)),
+            "keep": "; ".join(map(_dotted, rule.keep)),
+        }
+        for rule in policy.rules
+    ]
+
+
 def _name(rule: Rule) -> Text:
     return _lines([Text(rule.id, "bold"), Text(f"§{rule.clause}"), Text(rule.mode.value, _STYLES[rule.mode])])
 

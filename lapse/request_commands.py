@@ -6,10 +6,10 @@ from typing import Annotated
 import typer
 
 from lapse.answer import add_row, answer, left, short, summary, table_of
-from lapse.arguments import AsJson, Table, reference
+from lapse.arguments import AsCsv, AsJson, Table, reference
 from lapse.controls import Controls, controls
 from lapse.explanation import meant
-from lapse.json_forms import name_of, record_json, request_json
+from lapse.json_forms import REQUEST_COLUMNS, listing_of, name_of, record_json, request_json
 from lapse.trouble import TroubleError
 from shared.answer_requests import TIME_TO_ANSWER
 from shared.facts import Request
@@ -71,6 +71,7 @@ def requests(
     *,
     everything: Annotated[bool, typer.Option("--all", help="Also those that were answered.")] = False,
     as_json: AsJson = False,
+    as_csv: AsCsv = False,
 ) -> None:
     """List the requests that wait for an answer, oldest first, with what is left of the month for it."""
     lapse = controls(ctx)
@@ -88,7 +89,8 @@ def requests(
         add_row(rows, each.request_id, name_of(record), *cells)
     shown = [rows] if found else []
     data = {"requests": each_json, "unreadable": unreadable}
-    answer(data, *shown, *summary(found, "request", unreadable), as_json=as_json)
+    listing = listing_of(REQUEST_COLUMNS, each_json, unreadable) if as_csv else None
+    answer(data, *shown, *summary(found, "request", unreadable), as_json=as_json, csv=listing)
 
 
 def _request_rule(lapse: Controls, table: str) -> Rule:

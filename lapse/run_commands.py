@@ -9,15 +9,16 @@ import typer
 from rich.table import Table
 
 from lapse.answer import add_row, answer, counted, in_words, short, table_of
-from lapse.arguments import AsJson
+from lapse.arguments import AsCsv, AsJson
 from lapse.controls import Controls, controls
+from lapse.listing import Listing
 
 PANEL = "Runs"
 app = typer.Typer()
 
 
 @app.command(rich_help_panel=PANEL)
-def sweep(ctx: typer.Context, *, as_json: AsJson = False) -> None:
+def sweep(ctx: typer.Context, *, as_json: AsJson = False, as_csv: AsCsv = False) -> None:
     """Find what has no timer, now. Erases nothing itself; goes on until the sweep is through."""
     lapse = controls(ctx)
     summary = lapse.functions.run("SweepFunctionName")
@@ -25,7 +26,13 @@ def sweep(ctx: typer.Context, *, as_json: AsJson = False) -> None:
         print(f"Not through yet: {_progress(lapse)}", file=sys.stderr)
         summary = lapse.functions.run("SweepFunctionName")
     shown = [counts_by_rule(summary["counts"])] if summary["counts"] else []
-    answer({"counts": summary["counts"]}, "The sweep is through.", *shown, as_json=as_json)
+    rows = [
+        {"rule": rule, "found": found, "records": number}
+        for rule, counts in summary["counts"].items()
+        for found, number in counts.items()
+    ]
+    listing = Listing(("rule", "found", "records"), rows) if as_csv else None
+    answer({"counts": summary["counts"]}, "The sweep is through.", *shown, as_json=as_json, csv=listing)
 
 
 @app.command(rich_help_panel=PANEL)

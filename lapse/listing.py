@@ -1,0 +1,60 @@
+"""Lists as CSV, for spreadsheets and other programs."""
+
+import csv
+import json
+import shlex
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from shared.instants import to_text
+
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+"""What spreadsheets take a cell for a formula by, or look past (OWASP, CSV injection)."""
+
+
+@dataclass(frozen=True)
+class Listing:
+    """Rows by the names of their columns; a value that a row lacks is an empty cell."""
+
+    columns: Sequence[str]
+    rows: Iterable[Mapping[str, Any]]
+    remarks: Sequence[str] = ()
+    """What does not fit into the list, and must not be lost: for stderr."""
+
+
+def print_listing(listing: Listing) -> None:
+    """Print a header and the rows; remarks go to stderr."""
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer.writerow(listing.columns)
+    for row in listing.rows:
+        writer.writerow(_cell(row.get(column)) for column in listing.columns)
+    for remark in listing.remarks:
+        print(remark, file=sys.stderr)
+
+
+def key_cell(key: Mapping[str, str]) -> str:
+    """A record's key in one cell, as commands take it: `pk=ORDER sk=META`."""
+    return shlex.join(f"{name}={value}" for name, value in key.items())
+
+
+def _cell(value: object) -> str:
+    match value:
+        case None:
+            return ""
+        case bool():
+            return str(value).lower()
+        case int() | float():
+            return str(value)  # a negative number is no formula
+        case datetime():
+            return to_text(value)
+        case str():
+            return _guarded(value)
+        case _:
+            return _guarded(json.dumps(value, ensure_ascii=False, default=str))
+
+
+def _guarded(text: str) -> str:
+    return f"'{text}" if text.startswith(_FORMULA) else text
