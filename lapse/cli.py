@@ -9,6 +9,7 @@ import typer
 from lapse import (
     brake_commands,
     correct_command,
+    due_command,
     explain_command,
     hold_commands,
     ledger_command,
@@ -31,6 +32,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,  # its tracebacks show local variables, which may be personal
 )
 app.add_typer(status_command.app)
+app.add_typer(due_command.app)
 app.add_typer(explain_command.app)
 app.add_typer(hold_commands.app)
 app.add_typer(request_commands.app)

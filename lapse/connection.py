@@ -10,8 +10,10 @@ import boto3
 from botocore.config import Config
 from pydantic import ValidationError
 
+from lapse.aws_copies import AwsCopies
 from lapse.aws_stores import AwsStores
 from lapse.controls import Controls
+from lapse.seals import NoSeals
 from lapse.trouble import TroubleError
 from shared.aws import CLIENT_CONFIG, failures_of
 from shared.brake import BrakeWithEvidence
@@ -21,6 +23,7 @@ from shared.config import PurgeSettings
 from shared.due_table import DueTable
 from shared.facts_table import FactsToSweepTable, FactsWithEvidence
 from shared.failure import CallFailedError
+from shared.last_purge_table import LastPurgeTable
 from shared.ledger_table import LedgerTable
 from shared.policy import Policy
 from shared.policy_archive import PolicyArchive
@@ -78,6 +81,10 @@ class StackDeadLetters:
             )
         return int(answer["Attributes"]["ApproximateNumberOfMessages"])
 
+    def reasons(self) -> Mapping[str, int]:
+        """As `DeadLetters.reasons`."""
+        return {}
+
 
 def connect(
     stack: str, policy_file: Path | None, sign_in: Callable[[], boto3.Session] = boto3.Session
@@ -123,9 +130,14 @@ def connect(
         brake=BrakeWithEvidence(dynamodb, settings.facts_table, ledger),
         bus=LazyBus(settings.event_bus_name),
         sweeps=SweepTable(dynamodb, settings.due_table),
+        purges=LastPurgeTable(dynamodb, settings.due_table),
+        seals=NoSeals(),
+        copies=AwsCopies(dynamodb, settings.tables),
         functions=StackFunctions(functions, outputs),
         dead_letters=StackDeadLetters(queues, _output(outputs, "DeadLetterQueueUrl")),
         stores=stores,
+        account=purge_arn.split(":")[4],
+        region=purge_arn.split(":")[3],
     )
 
 

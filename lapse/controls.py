@@ -9,12 +9,15 @@ from zoneinfo import ZoneInfo
 import typer
 
 from lapse.arguments import record_named, records_named
+from lapse.copies import CopiesOutside
+from lapse.seals import Seals
 from lapse.stores import Stores
 from shared.evidence import Entry
 from shared.facts import Facts
 from shared.finding import SEGMENTS, FactsPage, FactsToScan
 from shared.hold_records import FactsToHold, RecordsToMark
 from shared.hold_records import Ports as HoldPorts
+from shared.last_purge import LastPurge
 from shared.ledger_batch import Batch, Kept
 from shared.outgoing import EventBus
 from shared.pausing import BrakeToPull
@@ -32,6 +35,12 @@ class Timers(TimersToPut, Protocol):
 
     def ready(self, shard: int, until: datetime, after: str, limit: int) -> Sequence[Timer]:
         """The shard's timers up to and including this instant, in order, from behind a sort key on."""
+
+    def unreadable(self, shard: int) -> int:
+        """How many rows of the shard `ready` could not understand, since it last began from the front."""
+
+    def count(self, shard: int, since: datetime, until: datetime) -> int:
+        """How many timers stand behind the one instant, up to and including the other. Seconds count."""
 
 
 class Ledger(Protocol):
@@ -57,6 +66,13 @@ class Sweeps(Protocol):
         """How far the parts of this sweep came, by name."""
 
 
+class Purges(Protocol):
+    """What is known of the purges that ran."""
+
+    def read(self) -> LastPurge | None:
+        """The last one; none if nobody noted one."""
+
+
 class Functions(Protocol):
     """The stack's functions."""
 
@@ -69,6 +85,9 @@ class DeadLetters(Protocol):
 
     def count(self) -> int:
         """Roughly how many messages are in it."""
+
+    def reasons(self) -> Mapping[str, int]:
+        """How many of them there are, by why they are there: a source, or a reason code; never a body."""
 
 
 @dataclass(frozen=True)
@@ -87,10 +106,15 @@ class Controls:
     brake: BrakeToPull
     bus: EventBus
     sweeps: Sweeps
+    purges: Purges
+    seals: Seals
+    copies: CopiesOutside
     functions: Functions
     dead_letters: DeadLetters
     stores: Stores
     """All tables, for `restore` and `policy plan`."""
+    account: str = ""
+    region: str = ""
 
     @property
     def zone(self) -> ZoneInfo:

@@ -6,7 +6,7 @@ import shlex
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from shared.instants import to_text
@@ -50,8 +50,8 @@ def _cell(value: object) -> str:
             return str(value)  # a negative number is no formula
         case datetime():
             return to_text(value)
-        case str():
-            return _guarded(value)
+        case str() | date():
+            return _guarded(str(value))
         case _:
             return _guarded(json.dumps(value, ensure_ascii=False, default=str))
 

@@ -1,167 +1,177 @@
 """`lapse status`: how things are, on one page."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from typing import Any
+from typing import Annotated, Any
 
 import typer
-from rich.console import RenderableType
+from rich.console import Group, RenderableType
+from rich.text import Text
 
-from lapse.answer import add_row, answer, counted, left, short, table_of
+from lapse.answer import add_row, answer, counted, in_words, left, short, table_of
 from lapse.arguments import AsJson
 from lapse.controls import Controls, controls
+from lapse.horizon import look_ahead
+from lapse.present import Present, look_at_present
 from lapse.run_commands import counts_by_rule
-from shared.answer_requests import TIME_TO_ANSWER
-from shared.facts import Facts, Hold, Request
-from shared.found import Counts
-from shared.instants import add
-from shared.pausing import Pause
-from shared.purge_shard import BATCH
+from lapse.trouble import TroubleError
+from lapse.watching import watch
+from shared.found import Counts, Found
 from shared.record import SHARDS
-from shared.retention import GRACE
 from shared.sweep_pages import EXPIRES_SOON
-from shared.sweep_state import Sweep
-from shared.timer import PUT_OFF_AT_MOST
+
+type Line = tuple[str, str, bool]
+"""What it is about, how it is, and whether somebody should see to it."""
 
 app = typer.Typer()
 
 
-@dataclass
-class Status:
-    """How things are."""
-
-    now: datetime
-    pause: Pause | None
-    sweep: Sweep | None
-    dead_letters: int
-    holds: int = 0
-    holds_expiring: int = 0
-    requests: int = 0
-    answer_first: datetime | None = None
-    """When the first of the open requests is to be answered."""
-    overdue: list[timedelta] = field(default_factory=list)
-    """How long ago the overdue timers were due."""
-    unreadable: int = 0
-
-
 @app.command(rich_help_panel="Look")
-def status(ctx: typer.Context, *, as_json: AsJson = False) -> None:
-    """Show what is paused, overdue, held, asked for and refused, and what the last sweep found."""
+def status(
+    ctx: typer.Context,
+    *,
+    watching: Annotated[
+        bool, typer.Option("--watch", help="Look again every few seconds, until Ctrl-C.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Show what is overdue, due soon, paused, held, asked for and refused, and what ran last.
+
+    Ends with 1 if anything is overdue.
+    """
+    if watching and as_json:
+        raise TroubleError("--watch: shows a page for people.", "Leave out one of --watch and --json.")
     lapse = controls(ctx)
-    found = _status(lapse)
-    answer(_json(lapse, found), *_shown(lapse, found), as_json=as_json)
+    if watching:
+        seen = watch(lambda: _look(lapse), lambda each: Group(*_shown(lapse, each)))
+    else:
+        seen = _look(lapse)
+        answer(_json(lapse, seen), *_shown(lapse, seen), as_json=as_json)
+    if seen and seen.horizon.overdue:
+        raise typer.Exit(1)
 
 
-def _status(lapse: Controls) -> Status:
-    now, pause = lapse.clock(), lapse.brake.read()
-    standing = pause if pause and pause.in_force(now) else None
-    found = Status(now, standing, lapse.sweeps.read(), lapse.dead_letters.count())
-    _look_at_facts(lapse, found)
-    found.overdue = [
-        now - due for shard in range(SHARDS) for due in _dues(lapse, shard, now) if due + GRACE <= now
-    ]
-    return found
+def _look(lapse: Controls) -> Present:
+    now = lapse.clock()
+    return look_at_present(lapse, now, look_ahead(lapse.timers, now, lapse.zone))
 
 
-def _look_at_facts(lapse: Controls, found: Status) -> None:
-    now = found.now
-    told, found.unreadable = lapse.told(lambda facts: _standing(facts, now))
-    for _, each in told:
-        if isinstance(each, Hold):
-            found.holds += 1
-            found.holds_expiring += each.until is not None and each.until <= add(now, EXPIRES_SOON)
-        else:
-            answer_by = add(each.requested_at, TIME_TO_ANSWER)
-            found.requests += 1
-            found.answer_first = min(found.answer_first or answer_by, answer_by)
-
-
-def _standing(facts: Facts, now: datetime) -> list[Hold | Request]:
-    return [*facts.in_force(now), *facts.open_requests()]
-
-
-def _dues(lapse: Controls, shard: int, now: datetime) -> Iterator[datetime]:
-    """When the shard's ready timers were due; also of those that failed, and stand a little later."""
-    after = ""
-    while True:
-        timers = lapse.timers.ready(shard, now + PUT_OFF_AT_MOST, after, BATCH)
-        yield from (timer.due for timer in timers)
-        if len(timers) < BATCH:
-            return
-        after = timers[-1].sort_key
-
-
-def _json(lapse: Controls, found: Status) -> dict[str, Any]:
-    pause, sweep = found.pause, found.sweep
+def _json(lapse: Controls, seen: Present) -> dict[str, Any]:
+    pause, ahead, sealed = seen.pause, seen.horizon, seen.last_seal
+    today, in_7_days, in_30_days = ahead.soon
     return {
         "stack": lapse.stack,
+        "account": lapse.account,
+        "region": lapse.region,
+        "at": seen.now,
         "policy": {"id": lapse.policy.id, "digest": lapse.policy.digest},
         "paused": pause and {"by": pause.paused_by, "reason_code": pause.reason_code, "until": pause.until},
-        "timers_overdue": len(found.overdue),
-        "oldest_overdue_seconds": int(max(found.overdue, default=timedelta(0)).total_seconds()),
-        "holds_in_force": found.holds,
-        "holds_expiring": found.holds_expiring,
-        "requests_open": found.requests,
-        "first_answer_by": found.answer_first,
-        "dead_letters": found.dead_letters,
-        "unreadable_facts": found.unreadable,
-        "last_sweep": sweep
-        and {"began": sweep.began, "finished": sweep.finished, "counts": _by_rule(sweep.counts)},
+        "timers_overdue": ahead.overdue,
+        "oldest_overdue_seconds": int(ahead.oldest.total_seconds()),
+        "due_today": today,
+        "due_in_7_days": in_7_days,
+        "due_in_30_days": in_30_days,
+        "holds_in_force": len(seen.holds),
+        "holds_expiring": seen.holds_expiring,
+        "requests_open": len(seen.requests),
+        "first_answer_by": seen.answer_first,
+        "dead_letters": seen.dead_letters,
+        "unreadable_facts": seen.unreadable_facts,
+        "unreadable_timers": ahead.unreadable,
+        **_swept(seen),
+        "last_seal": sealed and {"number": sealed.number, "at": sealed.at},
     }
 
 
-def _shown(lapse: Controls, found: Status) -> Iterator[RenderableType]:
-    yield f"Stack {lapse.stack}, policy {lapse.policy.id} {lapse.policy.digest[:12]}\n"
+def _swept(seen: Present) -> dict[str, Any]:
+    """What the last sweep and the last purge left; the counts by rule as the sweep made them."""
+    sweep, purge = seen.sweep, seen.last_purge
+    found = {
+        each.value: seen.swept[each]
+        for each in (Found.WAITING, Found.HELD, Found.OBSERVED, Found.IMPLAUSIBLE)
+    }
+    return {
+        "last_sweep": sweep
+        and {
+            "began": sweep.began,
+            "finished": sweep.finished,
+            "stale": seen.sweep_is_stale,
+            "found": found,
+            "counts": by_rule(sweep.counts),
+        },
+        "last_purge": purge
+        and {"finished": purge.finished, "cause": purge.cause, "shards_finished": purge.shards_finished},
+    }
+
+
+def _shown(lapse: Controls, seen: Present) -> Iterator[RenderableType]:
+    where = f" in {lapse.account} {lapse.region}" if lapse.account else ""
+    yield Text(f"Stack {lapse.stack}{where}, policy {lapse.policy.id} {lapse.policy.digest[:12]}\n")
     rows = table_of("", "")
     rows.show_header = False
-    for title, text, bad in _lines(found):
+    for title, text, bad in lines(seen):
         add_row(rows, title, text, style="bold red" if bad else "")
     yield rows
-    if found.sweep and found.sweep.counts:
-        yield ""
-        yield counts_by_rule(_by_rule(found.sweep.counts))
+    if seen.sweep and seen.sweep.counts:
+        yield Text()
+        yield counts_by_rule(by_rule(seen.sweep.counts))
 
 
-def _lines(found: Status) -> Iterator[tuple[str, str, bool]]:
-    """What it is about, how it is, and whether somebody should see to it."""
-    now, pause = found.now, found.pause
+def lines(seen: Present) -> Iterator[Line]:
+    """What the page says, line by line."""
+    yield from _of_timers(seen)
+    yield from _of_facts(seen)
+    for title, found in (
+        ("Waiting", Found.WAITING),
+        ("Observing", Found.OBSERVED),
+        ("Implausible", Found.IMPLAUSIBLE),
+    ):
+        number, through = seen.swept[found], seen.sweep and seen.sweep.finished
+        bad = found is Found.IMPLAUSIBLE and number > 0
+        yield title, f"{number:,} at the last sweep" if through else "-", bad
+    yield "Dead letters", f"{seen.dead_letters:,}", seen.dead_letters > 0
+    yield "Unreadable", _unreadable(seen), seen.unreadable > 0
+    yield from _of_runs(seen)
+
+
+def _of_timers(seen: Present) -> Iterator[Line]:
+    ahead = seen.horizon
+    oldest = f", the oldest by {left(seen.now - ahead.oldest, seen.now)}" if ahead.overdue else ""
+    overdue = f"{counted(ahead.overdue, 'timer')}{oldest.removesuffix(' late')}"
+    yield "Overdue", overdue, ahead.overdue > 0
+    for title, number in zip(("Due today", "Due in 7 days", "Due in 30 days"), ahead.soon, strict=True):
+        yield title, f"{number:,}", False
+
+
+def _of_facts(seen: Present) -> Iterator[Line]:
+    pause, first = seen.pause, seen.answer_first
     why = f"until {short(pause.until)}, by {pause.paused_by}: {pause.reason_code}" if pause else "no"
     yield "Paused", why, pause is not None
-    oldest = f", the oldest by {left(now - max(found.overdue), now)}" if found.overdue else ""
-    yield (
-        "Overdue",
-        f"{counted(len(found.overdue), 'timer')}{oldest.removesuffix(' late')}",
-        bool(found.overdue),
-    )
-    soon = (
-        f", {found.holds_expiring:,} within {EXPIRES_SOON.days} days of the end"
-        if found.holds_expiring
-        else ""
-    )
-    yield "Holds in force", f"{found.holds:,}{soon}", False
-    first = found.answer_first
-    late = first is not None and first <= now
-    yield (
-        "Open requests",
-        f"{found.requests:,}{f', the first to be answered: {left(first, now)}' if first else ''}",
-        late,
-    )
-    yield "Dead letters", f"{found.dead_letters:,}", found.dead_letters > 0
-    yield "Last sweep", _swept(found), found.sweep is None
-    if found.unreadable:
-        yield "Unreadable facts", f"{found.unreadable:,}", True
+    expiring = seen.holds_expiring
+    soon = f", {expiring:,} within {EXPIRES_SOON.days} days of the end" if expiring else ""
+    yield "Holds in force", f"{len(seen.holds):,}{soon}", False
+    answer_by = f", the first to be answered: {left(first, seen.now)}" if first else ""
+    yield "Open requests", f"{len(seen.requests):,}{answer_by}", seen.requests_late > 0
 
 
-def _swept(found: Status) -> str:
-    if found.sweep is None:
-        return "none yet"
-    ended = f"finished {short(found.sweep.finished)}" if found.sweep.finished else "not through yet"
-    return f"began {short(found.sweep.began)}, {ended}"
+def _of_runs(seen: Present) -> Iterator[Line]:
+    sweep, purge, sealed = seen.sweep, seen.last_purge, seen.last_seal
+    ended = f"finished {short(sweep.finished)}" if sweep and sweep.finished else "not through yet"
+    yield "Last sweep", f"began {short(sweep.began)}, {ended}" if sweep else "none yet", seen.sweep_is_stale
+    part = f", {purge.shards_finished} of {SHARDS} parts" if purge and purge.shards_finished < SHARDS else ""
+    ran = f"{short(purge.finished)}, {in_words(purge.cause)}{part}" if purge else "none noted yet"
+    yield "Last purge", ran, seen.purge_is_silent
+    seal = f"number {sealed.number}, {short(sealed.at)}" if sealed else "none yet"
+    yield "Last seal", seal, seen.seal_is_stale
 
 
-def _by_rule(counts: Counts) -> dict[str, dict[str, int]]:
-    by_rule: dict[str, dict[str, int]] = {}
+def _unreadable(seen: Present) -> str:
+    facts, timers = seen.unreadable_facts, seen.horizon.unreadable
+    return f"{counted(facts, 'row')} of Facts, {timers:,} of Due" if seen.unreadable else "0"
+
+
+def by_rule(counts: Counts) -> dict[str, dict[str, int]]:
+    """What a sweep counted, by the names of rules and of what was found."""
+    rules: dict[str, dict[str, int]] = {}
     for (rule, found), number in sorted(counts.items()):
-        by_rule.setdefault(rule, {})[found.value] = number
-    return by_rule
+        rules.setdefault(rule, {})[found.value] = number
+    return rules

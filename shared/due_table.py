@@ -70,6 +70,28 @@ class DueTable:
             after = rows[-1]["sk"]["S"]
         return timers
 
+    def count(self, shard: int, since: datetime, until: datetime) -> int:
+        """How many timers stand behind the one instant, up to and including the other. Seconds count."""
+        request: dict[str, Any] = {
+            "TableName": self._table,
+            "KeyConditionExpression": "#shard = :shard AND #sk BETWEEN :since AND :until",
+            "ExpressionAttributeNames": {"#shard": "shard", "#sk": "sk"},
+            "ExpressionAttributeValues": {
+                ":shard": {"S": _shard(shard)},
+                ":since": {"S": _end_of_second(since)},
+                ":until": {"S": _end_of_second(until)},
+            },
+            "Select": "COUNT",
+        }
+        counted = 0
+        while True:
+            with failures_of("Query"):
+                answer = self._client.query(**request)
+            counted += answer["Count"]
+            if "LastEvaluatedKey" not in answer:
+                return counted
+            request["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
+
     def unreadable(self, shard: int) -> int:
         """As `TimersToWork.unreadable`."""
         return self._unreadable.get(shard, 0)
@@ -83,8 +105,7 @@ class DueTable:
                 ExpressionAttributeValues={
                     ":shard": {"S": _shard(shard)},
                     ":after": {"S": after + _BEFORE_ALL},
-                    # Keys go on with "#" after the second; "$" comes next, so all of the second is in.
-                    ":until": {"S": to_text(until.replace(microsecond=0)) + "$"},
+                    ":until": {"S": _end_of_second(until)},
                 },
                 ConsistentRead=True,
                 Limit=limit,
@@ -156,6 +177,11 @@ def _quotable(value: str) -> str:
     if not _PLAIN.fullmatch(value):
         raise ValueError("a timer's key is not made of plain characters")
     return value
+
+
+def _end_of_second(instant: datetime) -> str:
+    """Behind all keys of this second: they go on with "#" after it, and "$" comes next."""
+    return to_text(instant.replace(microsecond=0)) + "$"
 
 
 def _shard(shard: int) -> str:

@@ -180,6 +180,11 @@ class MemoryTimers:
             keys = sorted(key for at, key in self.memory.timers if at == shard and after < key < bound)
             return [self.memory.timers[shard, key] for key in keys[:limit]]
 
+    def count(self, shard: int, since: datetime, until: datetime) -> int:
+        first, last = (to_text(each.replace(microsecond=0)) + "$" for each in (since, until))
+        with self.memory.lock:
+            return sum(at == shard and first < key < last for at, key in self.memory.timers)
+
     def unreadable(self, shard: int) -> int:
         return 0
 

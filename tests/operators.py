@@ -1,7 +1,7 @@
 """An operator at the command line, in front of a Lapse in memory."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -10,7 +10,10 @@ from typer.testing import CliRunner
 
 from lapse.cli import app
 from lapse.controls import Controls
+from lapse.copies import TableCopies
+from lapse.seals import LastSeal
 from shared.finding import Cursor, FactsPage
+from shared.last_purge import LastPurge
 from shared.ledger_batch import BEGINNING, Batch, Kept, chained, entries_in, seal
 from shared.ledger_index import partition
 from shared.policy import Policy
@@ -89,13 +92,47 @@ class Functions:
 
 
 @dataclass
+class KnownPurges:
+    """The note of the last purge."""
+
+    last: LastPurge | None = None
+
+    def read(self) -> LastPurge | None:
+        return self.last
+
+
+@dataclass
+class KnownSeals:
+    """Seals, of which the last one is known."""
+
+    seal: LastSeal | None = None
+
+    def last(self) -> LastSeal | None:
+        return self.seal
+
+
+@dataclass
+class KnownCopies:
+    """What AWS says of the tables."""
+
+    told: list[TableCopies] = field(default_factory=list)
+
+    def of_tables(self) -> Sequence[TableCopies]:
+        return self.told
+
+
+@dataclass
 class DeadLetters:
     """A queue."""
 
     messages: int = 0
+    by_reason: dict[str, int] = field(default_factory=dict)
 
     def count(self) -> int:
         return self.messages
+
+    def reasons(self) -> Mapping[str, int]:
+        return self.by_reason
 
 
 @dataclass(frozen=True)
@@ -126,6 +163,9 @@ class Operator:
     memory: Memory = field(default_factory=Memory)
     functions: Functions = field(default_factory=Functions)
     sweeps: KnownSweeps = field(default_factory=KnownSweeps)
+    purges: KnownPurges = field(default_factory=KnownPurges)
+    seals: KnownSeals = field(default_factory=KnownSeals)
+    copies: KnownCopies = field(default_factory=KnownCopies)
     dead_letters: DeadLetters = field(default_factory=DeadLetters)
     stores: Any = None  # restore and plan have operators of their own
 
@@ -147,9 +187,14 @@ class Operator:
             brake=MemoryBrake(self.memory),
             bus=MemoryBus(self.memory),
             sweeps=self.sweeps,
+            purges=self.purges,
+            seals=self.seals,
+            copies=self.copies,
             functions=self.functions,
             dead_letters=self.dead_letters,
             stores=self.stores,
+            account="000000000000",
+            region="eu-west-1",
         )
 
     def types(

@@ -19,7 +19,8 @@ from shared.business_tables import BusinessTables
 from shared.config import PurgeSettings, policy_for, policy_text
 from shared.due_table import DueTable
 from shared.facts_table import FactsWithEvidence
-from shared.last_purge import LastPurge, LastPurgeTable
+from shared.last_purge import LastPurge
+from shared.last_purge_table import LastPurgeTable
 from shared.ledger_table import LedgerTable
 from shared.metrics import publish
 from shared.policy import Policy

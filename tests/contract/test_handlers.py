@@ -19,7 +19,7 @@ from lapse.demo_records import Maker
 from shared.facts import Facts
 from shared.facts_table import FactsWithEvidence
 from shared.failure import CallFailedError
-from shared.last_purge import LastPurgeTable
+from shared.last_purge_table import LastPurgeTable
 from shared.policy_file import PolicyError
 from tests.builders import (
     LONG_AGO,

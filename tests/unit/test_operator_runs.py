@@ -1,17 +1,13 @@
-"""`lapse sweep`, `purge` and `status`, as an operator types them."""
+"""`lapse sweep` and `purge`, as an operator types them."""
 
-from collections import Counter
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from shared.facts import Facts, Hold, Request
-from shared.found import Found
 from shared.pausing import Pause
 from shared.sweep_state import PartProgress, Sweep
-from shared.timer import Timer
-from tests.builders import NOW, contact_ref, shipment_ref
+from tests.builders import NOW
 from tests.operators import Operator
 
 DAY = timedelta(days=1)
@@ -105,97 +101,3 @@ def test_a_purge_for_programs() -> None:
     operator = Operator()
     operator.functions.answers = [PURGED]
     assert operator.types("purge", "--json").json == PURGED
-
-
-@pytest.fixture
-def busy() -> Operator:
-    """A Lapse on a bad day."""
-    operator = Operator()
-    operator.memory.pause = Pause("staff-1", "check", NOW, NOW + DAY)
-    operator.dead_letters.messages = 3
-    operator.sweeps.sweep = Sweep(NOW - DAY, "digest", NOW - DAY / 2, Counter({("r", Found.OVERDUE): 2}))
-    soon, later = (Hold("lost", f"C-{days}", "staff-1", NOW, NOW + days * DAY) for days in (14, 15))
-    requests = [Request(f"DSR-{days}", NOW - days * DAY, "dpo-1") for days in (29, 1)]
-    operator.memory.facts[shipment_ref()] = Facts(1).held(soon).held(later)
-    operator.memory.facts[contact_ref()] = Facts(1).requested(requests[0]).requested(requests[1])
-    timers = [  # overdue, waiting within its grace, and overdue though put off
-        Timer(shipment_ref(f"S-{n}"), "r", NOW + timedelta(minutes=at), NOW - timedelta(minutes=due))
-        for n, (at, due) in enumerate([(-120, 120), (-14, 14), (16, 15), (17, 600)])
-    ]
-    operator.controls().timers.put(timers)
-    return operator
-
-
-def test_status_shows_what_somebody_should_see_to(busy: Operator) -> None:
-    """One line each; what was put off by failures is overdue all the same."""
-    answer = busy.types("status")
-    assert answer.code == 0
-    lines = [" ".join(line.split()) for line in answer.out.splitlines()]
-    assert lines[0] == f"Stack lapse, policy PP001 {busy.policy.digest[:12]}"
-    assert lines[2:8] == [
-        "Paused until 2026-08-26 10:15Z, by staff-1: check",
-        "Overdue 2 timers, the oldest by 2 h",
-        "Holds in force 2, 1 within 14 days of the end",
-        "Open requests 2, the first to be answered: 1 d",
-        "Dead letters 3",
-        "Last sweep began 2026-08-24 10:15Z, finished 2026-08-24 22:15Z",
-    ]
-    assert lines[-1] == "r overdue 2"
-
-
-def test_status_for_programs(busy: Operator) -> None:
-    """The same, with full instants and the whole digest."""
-    assert busy.types("status", "--json").json == {
-        "stack": "lapse",
-        "policy": {"id": "PP001", "digest": busy.policy.digest},
-        "paused": {"by": "staff-1", "reason_code": "check", "until": "2026-08-26T10:15:00Z"},
-        "timers_overdue": 2,
-        "oldest_overdue_seconds": 7200,
-        "holds_in_force": 2,
-        "holds_expiring": 1,
-        "requests_open": 2,
-        "first_answer_by": "2026-08-26T10:15:00Z",
-        "dead_letters": 3,
-        "unreadable_facts": 0,
-        "last_sweep": {
-            "began": "2026-08-24T10:15:00Z",
-            "finished": "2026-08-24T22:15:00Z",
-            "counts": {"r": {"overdue": 2}},
-        },
-    }
-
-
-def test_status_of_a_quiet_stack() -> None:
-    """Nothing is paused, overdue, held or asked for; no sweep yet is worth a look."""
-    operator = Operator()
-    operator.memory.pause = Pause("staff-1", "check", NOW - 2 * DAY, NOW)  # over
-    lines = [" ".join(line.split()) for line in operator.types("status").out.splitlines()]
-    assert lines[2:] == [
-        "Paused no",
-        "Overdue 0 timers",
-        "Holds in force 0",
-        "Open requests 0",
-        "Dead letters 0",
-        "Last sweep none yet",
-    ]
-    data = operator.types("status", "--json").json
-    assert (data["paused"], data["last_sweep"], data["first_answer_by"]) == (None, None, None)
-    assert (data["timers_overdue"], data["oldest_overdue_seconds"]) == (0, 0)
-
-
-def test_status_counts_all_timers_of_a_shard() -> None:
-    """Page by page."""
-    operator = Operator()
-    timers = [Timer(shipment_ref(), f"r{n}", NOW - DAY, NOW - DAY) for n in range(250)]
-    operator.controls().timers.put(timers)
-    assert operator.types("status", "--json").json["timers_overdue"] == 250
-
-
-def test_status_of_a_sweep_that_goes_on() -> None:
-    """It says so; and rows of Facts that cannot be read are not kept quiet about."""
-    operator = Operator()
-    operator.sweeps.sweep = Sweep(NOW, "digest")
-    operator.memory.facts[shipment_ref()] = Facts(1)
-    operator.facts.unreadable = 1
-    lines = [" ".join(line.split()) for line in operator.types("status").out.splitlines()]
-    assert lines[-2:] == ["Last sweep began 2026-08-25 10:15Z, not through yet", "Unreadable facts 1"]

@@ -1,0 +1,136 @@
+"""What the ledger tells in one pass: what was erased when and how late, what was not and why; is it whole."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from lapse.controls import Controls
+from lapse.lateness import Lateness
+from shared.evidence import Outcome
+from shared.facts import COMPLETED
+from shared.instants import parse_rfc3339
+from shared.ledger import Finding, Head, verify
+from shared.ledger_batch import Batch, Kept, entries_in
+from shared.record import SHARDS
+
+DAYS = 90
+"""How far back erasures are counted by day."""
+MOST_FINDINGS = 50
+"""How many findings are named; the verifier names all."""
+_ENDS = {
+    Outcome.ALREADY_ABSENT,
+    Outcome.RECORD_ABSENT,
+    Outcome.OBSERVED,
+    Outcome.DROPPED,
+    Outcome.HOLD_REFUSED,
+    Outcome.HALTED,
+}
+"""What else becomes of a timer, a hold or a run; all other outcomes are what Lapse was told."""
+
+
+@dataclass
+class Chain:
+    """A shard's chain, counted while it is read."""
+
+    shard: str
+    batches: int = 0
+    entries: int = 0
+    head: Head = field(default_factory=lambda: Head(0, ""))
+
+
+@dataclass
+class LedgerTotals:
+    """What the evidence of the last days says, and whether all of it is whole."""
+
+    since: date
+    erased: Counter[tuple[date, str]] = field(default_factory=Counter)
+    """By local day and rule."""
+    lateness: Counter[Lateness] = field(default_factory=Counter)
+    not_erased: Counter[tuple[Outcome, str]] = field(default_factory=Counter)
+    """What ended otherwise, by outcome and reason."""
+    chains: list[Chain] = field(default_factory=list)
+    found: int = 0
+    """How many findings the verifier has."""
+    findings: list[Finding] = field(default_factory=list)
+    """The first of them."""
+
+    @property
+    def entries(self) -> int:
+        """Of all chains."""
+        return sum(chain.entries for chain in self.chains)
+
+    def by_day(self, since: date | None = None) -> Mapping[date, int]:
+        """How much was erased on each day, without the days that have none."""
+        days: Counter[date] = Counter()
+        for (day, _), number in self.erased.items():
+            days[day] += number if since is None or day >= since else 0
+        return dict(sorted((+days).items()))
+
+    def by_rule(self) -> Mapping[str, int]:
+        """How much each rule erased."""
+        rules: Counter[str] = Counter()
+        for (_, rule), number in self.erased.items():
+            rules[rule] += number
+        return rules
+
+
+@dataclass(frozen=True)
+class Reader:
+    """Reads the ledger, and tells others what it reads, so that one pass is enough for all."""
+
+    now: datetime
+    zone: ZoneInfo
+    advance: Callable[[int], None] = lambda _: None
+    """Is told how many entries were read."""
+    witness: Callable[[Kept], None] = lambda _: None
+    """Is shown each entry."""
+
+    def read(self, lapse: Controls) -> LedgerTotals:
+        """All chains, one after the other, in constant memory."""
+        today = self.now.astimezone(self.zone).date()
+        totals = LedgerTotals(today - timedelta(days=DAYS - 1))
+        for shard in range(SHARDS):
+            chain = Chain(f"{shard:02}")
+            totals.chains.append(chain)
+            findings = verify(chain.shard, self._counted(lapse.ledger.batches(shard), chain, totals))
+            for finding in findings:
+                totals.found += 1
+                if totals.found <= MOST_FINDINGS:
+                    totals.findings.append(finding)
+        return totals
+
+    def _counted(self, batches: Iterable[Batch], chain: Chain, totals: LedgerTotals) -> Iterator[Batch]:
+        """The same batches. What cannot be read is not counted: the verifier finds it."""
+        for batch in batches:
+            chain.batches += 1
+            if isinstance(batch["seq"], int):
+                chain.head = Head(batch["seq"], batch["hash"])
+            try:
+                entries = list(entries_in(batch))
+            except ValueError:
+                entries = []
+            chain.entries += len(entries)
+            for kept in entries:
+                self._count(kept.entry, totals)
+                self.witness(kept)
+            self.advance(len(entries))
+            yield batch
+
+    def _count(self, entry: Mapping[str, Any], totals: LedgerTotals) -> None:
+        try:
+            at, outcome = parse_rfc3339(entry["at"]), Outcome(entry["outcome"])
+            rule, reason = str(entry["rule"]), str(entry["reason"])
+        except (ValueError, KeyError, TypeError):
+            return
+        day = at.astimezone(self.zone).date()
+        if day < totals.since:
+            return
+        if outcome is Outcome.ERASED:
+            totals.erased[day, rule] += 1
+            if entry.get("due"):
+                totals.lateness[Lateness.of(at - parse_rfc3339(entry["due"]))] += 1
+        elif outcome in _ENDS or (outcome is Outcome.ANSWERED and reason not in COMPLETED):
+            totals.not_erased[outcome, reason] += 1

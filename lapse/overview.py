@@ -1,0 +1,69 @@
+"""All that there is to see of a deployed Lapse at one instant: the figures of `lapse report`.
+
+`status` shows `present`, `due` a `timetable`: what they need is read without the rest.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from lapse.controls import Controls
+from lapse.copies import TableCopies
+from lapse.ledger_totals import LedgerTotals, Reader
+from lapse.present import Present, look_at_present
+from lapse.timetable import Timetable, read_timetable
+from shared.ledger_batch import Kept
+from shared.policy import Policy
+
+DAYS_AHEAD = 30
+KEPT = 100
+"""How many rows of a long list are named; the others are counted, and in the CSV."""
+
+
+@dataclass(frozen=True)
+class Overview:
+    """What was seen, and of which stack."""
+
+    stack: str
+    account: str
+    region: str
+    policy: Policy
+    present: Present
+    timetable: Timetable
+    ledger: LedgerTotals
+    dead_letters: Mapping[str, int]
+    """By reason."""
+    copies: Sequence[TableCopies]
+
+    @property
+    def now(self) -> datetime:
+        """When it was looked at."""
+        return self.present.now
+
+
+def look_over(
+    lapse: Controls,
+    now: datetime,
+    advance: Callable[[int], None] = lambda _: None,
+    witness: Callable[[Kept], None] = lambda _: None,
+) -> Overview:
+    """Look at everything once. Timers and ledger are read page by page, and counted.
+
+    Args:
+        lapse: the deployed stack.
+        now: an aware UTC instant.
+        advance: is told how many timers and entries were read.
+        witness: is shown each entry of the ledger.
+    """
+    table = read_timetable(lapse, now, DAYS_AHEAD, KEPT, advance)
+    return Overview(
+        stack=lapse.stack,
+        account=lapse.account,
+        region=lapse.region,
+        policy=lapse.policy,
+        present=look_at_present(lapse, now, table.horizon(now)),
+        timetable=table,
+        ledger=Reader(now, lapse.zone, advance, witness).read(lapse),
+        dead_letters=lapse.dead_letters.reasons(),
+        copies=lapse.copies.of_tables(),
+    )

@@ -1,0 +1,124 @@
+"""How things are at this moment: what `lapse status` shows, and a report begins with. Reads no ledger."""
+
+from collections import Counter
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import cached_property
+
+from lapse.controls import Controls
+from lapse.horizon import Horizon
+from lapse.seals import LastSeal
+from shared.answer_requests import TIME_TO_ANSWER
+from shared.facts import Facts, Hold, Request
+from shared.found import Found
+from shared.instants import DAY, LAST, add
+from shared.last_purge import LastPurge
+from shared.pausing import Pause
+from shared.record import RecordRef
+from shared.sweep_pages import EXPIRES_SOON
+from shared.sweep_state import Sweep
+
+SWEEP_IS_STALE = timedelta(hours=26)
+"""A sweep is daily; what no event told of is promised to be found within this time."""
+PURGE_IS_SILENT = timedelta(minutes=15)
+"""A purge comes by every five minutes; this is when its alarm rings."""
+SEAL_IS_STALE = 2 * DAY
+"""Seals are daily."""
+
+
+@dataclass(frozen=True)
+class Present:
+    """How things are now."""
+
+    now: datetime
+    horizon: Horizon
+    pause: Pause | None
+    """`None` unless it is in force."""
+    sweep: Sweep | None
+    last_purge: LastPurge | None
+    last_seal: LastSeal | None
+    dead_letters: int
+    holds: tuple[tuple[RecordRef, Hold], ...]
+    """In force; those that end first on top."""
+    requests: tuple[tuple[RecordRef, Request], ...]
+    """Without an answer; those to be answered first on top."""
+    unreadable_facts: int
+
+    @property
+    def unreadable(self) -> int:
+        """Rows of Lapse's own tables that cannot be read: what they say is unknown."""
+        return self.unreadable_facts + self.horizon.unreadable
+
+    @property
+    def holds_expiring(self) -> int:
+        """How many holds end soon."""
+        soon = add(self.now, EXPIRES_SOON)
+        return sum(hold.until is not None and hold.until <= soon for _, hold in self.holds)
+
+    @property
+    def answer_first(self) -> datetime | None:
+        """When the first of the open requests is to be answered."""
+        return min((answer_by(request) for _, request in self.requests), default=None)
+
+    @property
+    def requests_late(self) -> int:
+        """How many requests were to be answered by now."""
+        return sum(answer_by(request) <= self.now for _, request in self.requests)
+
+    @property
+    def sweep_is_stale(self) -> bool:
+        """Whether the last sweep began too long ago, or there was none."""
+        return self.sweep is None or self.now - self.sweep.began > SWEEP_IS_STALE
+
+    @property
+    def purge_is_silent(self) -> bool:
+        """Whether no purge ended lately."""
+        return self.last_purge is None or self.now - self.last_purge.finished > PURGE_IS_SILENT
+
+    @property
+    def seal_is_stale(self) -> bool:
+        """Whether the last seal is too old; a stack that never sealed has none to be old."""
+        return self.last_seal is not None and self.now - self.last_seal.at > SEAL_IS_STALE
+
+    @cached_property
+    def swept(self) -> Counter[Found]:
+        """What the last sweep counted, of all rules together."""
+        found: Counter[Found] = Counter()
+        for (_, each), number in (self.sweep.counts if self.sweep else Counter()).items():
+            found[each] += number
+        return found
+
+
+def answer_by(request: Request) -> datetime:
+    """By when a request is to be answered."""
+    return add(request.requested_at, TIME_TO_ANSWER)
+
+
+def look_at_present(lapse: Controls, now: datetime, horizon: Horizon) -> Present:
+    """Look at all but timers and ledger.
+
+    Args:
+        lapse: the deployed stack.
+        now: an aware UTC instant.
+        horizon: what the timers say, as the caller counted them.
+    """
+    pause = lapse.brake.read()
+    told, unreadable = lapse.told(lambda facts: _standing(facts, now))
+    holds = [(record, each) for record, each in told if isinstance(each, Hold)]
+    requests = [(record, each) for record, each in told if isinstance(each, Request)]
+    return Present(
+        now=now,
+        horizon=horizon,
+        pause=pause if pause and pause.in_force(now) else None,
+        sweep=lapse.sweeps.read(),
+        last_purge=lapse.purges.read(),
+        last_seal=lapse.seals.last(),
+        dead_letters=lapse.dead_letters.count(),
+        holds=tuple(sorted(holds, key=lambda each: (each[1].until or LAST, each[0].text))),
+        requests=tuple(sorted(requests, key=lambda each: (each[1].requested_at, each[0].text))),
+        unreadable_facts=unreadable,
+    )
+
+
+def _standing(facts: Facts, now: datetime) -> list[Hold | Request]:
+    return [*facts.in_force(now), *facts.open_requests()]
