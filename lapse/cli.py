@@ -9,6 +9,7 @@ import typer
 from lapse import (
     brake_commands,
     correct_command,
+    dead_letters_command,
     explain_command,
     hold_commands,
     ledger_command,
@@ -37,6 +38,7 @@ app.add_typer(request_commands.app)
 app.add_typer(correct_command.app)
 app.add_typer(brake_commands.app)
 app.add_typer(run_commands.app)
+app.add_typer(dead_letters_command.app)
 app.add_typer(ledger_command.app, name="ledger")
 app.add_typer(restore_command.app, name="restore")
 app.add_typer(policy_command.app, name="policy")

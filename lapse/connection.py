@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from lapse.aws_stores import AwsStores
 from lapse.controls import Controls
+from lapse.dead_letter_queues import StackDeadLetters
 from lapse.trouble import TroubleError
 from shared.aws import CLIENT_CONFIG, failures_of
 from shared.brake import BrakeWithEvidence
@@ -31,7 +32,6 @@ from shared.wiring import clock
 
 if TYPE_CHECKING:
     from mypy_boto3_lambda import LambdaClient
-    from mypy_boto3_sqs import SQSClient
 
 SHIPPED = Path(__file__).resolve().parent.parent / "shared" / "policy.toml"
 _FROM_AFAR = CLIENT_CONFIG.merge(Config(connect_timeout=5, read_timeout=20))
@@ -61,22 +61,6 @@ class StackFunctions:
                 f"{name} failed: {_failure(summary)}.", "Its log says more; what failed is tried again."
             )
         return summary
-
-
-@dataclass(frozen=True)
-class StackDeadLetters:
-    """The stack's dead-letter queue."""
-
-    client: "SQSClient"
-    url: str
-
-    def count(self) -> int:
-        """As `DeadLetters.count`."""
-        with failures_of("GetQueueAttributes"):
-            answer = self.client.get_queue_attributes(
-                QueueUrl=self.url, AttributeNames=["ApproximateNumberOfMessages"]
-            )
-        return int(answer["Attributes"]["ApproximateNumberOfMessages"])
 
 
 def connect(
@@ -124,7 +108,9 @@ def connect(
         bus=LazyBus(settings.event_bus_name),
         sweeps=SweepTable(dynamodb, settings.due_table),
         functions=StackFunctions(functions, outputs),
-        dead_letters=StackDeadLetters(queues, _output(outputs, "DeadLetterQueueUrl")),
+        dead_letters=StackDeadLetters(
+            queues, _output(outputs, "DeadLetterQueueUrl"), lambda: _output(outputs, "FailureQueueUrl")
+        ),
         stores=stores,
     )
 

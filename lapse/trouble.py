@@ -24,6 +24,10 @@ _ACTIONS: Final = {
     "Invoke": "lambda:InvokeFunction",
     "GetQueueAttributes": "sqs:GetQueueAttributes",
     "PutEvents": "events:PutEvents",
+    "ReceiveMessage": "sqs:ReceiveMessage",
+    "ChangeMessageVisibility": "sqs:ChangeMessageVisibility",
+    "StartMessageMoveTask": "sqs:StartMessageMoveTask, ReceiveMessage, DeleteMessage and SendMessage",
+    "ListMessageMoveTasks": "sqs:ListMessageMoveTasks",
     "TransactWriteItems": "dynamodb:PutItem, UpdateItem, DeleteItem and ConditionCheckItem",
 }
 """The permissions whose names the operations do not tell; the others are DynamoDB's."""
