@@ -17,6 +17,7 @@ from lapse import (
     request_commands,
     restore_command,
     run_commands,
+    send_command,
     sources_try,
     status_command,
 )
@@ -39,6 +40,7 @@ app.add_typer(correct_command.app)
 app.add_typer(brake_commands.app)
 app.add_typer(run_commands.app)
 app.add_typer(dead_letters_command.app)
+app.add_typer(send_command.app)
 app.add_typer(ledger_command.app, name="ledger")
 app.add_typer(restore_command.app, name="restore")
 app.add_typer(policy_command.app, name="policy")
