@@ -34,7 +34,7 @@ def answer(
 
 def print_json(data: Any) -> None:  # noqa: ANN401 -- as above
     """Print one JSON object; instants in RFC 3339."""
-    print(json.dumps(data, indent=2, ensure_ascii=False, default=_plain))
+    print(json.dumps(data, indent=2, ensure_ascii=False, default=plain))
 
 
 def table_of(*titles: str) -> Table:
@@ -64,8 +64,9 @@ def left(until: datetime | None, now: datetime) -> str:
     """How long until an instant, in words."""
     if until is None:
         return "-"
-    days = abs(until - now) // DAY
-    length = f"{days} d" if days else f"{abs(until - now).seconds // 3600} h"
+    days, minutes = abs(until - now) // DAY, abs(until - now).seconds // 60
+    hours = minutes // 60
+    length = f"{days} d" if days else f"{hours} h" if hours else f"{minutes} min"
     return length if until > now else f"{length} late"
 
 
@@ -90,7 +91,12 @@ def in_words(name: str) -> str:
     return name.replace("re_added", "re-added").replace("_", " ")
 
 
-def _plain(value: object) -> str:
+def plain(value: object) -> str:
+    """What JSON has no form for: instants and days.
+
+    Raises:
+        TypeError: it is something else.
+    """
     if isinstance(value, datetime):
         return to_text(value)
     if isinstance(value, date):

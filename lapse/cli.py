@@ -9,14 +9,17 @@ import typer
 from lapse import (
     brake_commands,
     correct_command,
+    dead_letters_command,
     due_command,
     explain_command,
     hold_commands,
     ledger_command,
     policy_command,
+    report_command,
     request_commands,
     restore_command,
     run_commands,
+    send_command,
     sources_try,
     status_command,
 )
@@ -33,12 +36,15 @@ app = typer.Typer(
 )
 app.add_typer(status_command.app)
 app.add_typer(due_command.app)
+app.add_typer(report_command.app)
 app.add_typer(explain_command.app)
 app.add_typer(hold_commands.app)
 app.add_typer(request_commands.app)
 app.add_typer(correct_command.app)
 app.add_typer(brake_commands.app)
 app.add_typer(run_commands.app)
+app.add_typer(dead_letters_command.app)
+app.add_typer(send_command.app)
 app.add_typer(ledger_command.app, name="ledger")
 app.add_typer(restore_command.app, name="restore")
 app.add_typer(policy_command.app, name="policy")

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from lapse.aws_copies import AwsCopies
 from lapse.aws_stores import AwsStores
 from lapse.controls import Controls
+from lapse.dead_letter_queues import StackDeadLetters
 from lapse.seals import NoSeals
 from lapse.trouble import TroubleError
 from shared.aws import CLIENT_CONFIG, failures_of
@@ -34,7 +35,6 @@ from shared.wiring import clock
 
 if TYPE_CHECKING:
     from mypy_boto3_lambda import LambdaClient
-    from mypy_boto3_sqs import SQSClient
 
 SHIPPED = Path(__file__).resolve().parent.parent / "shared" / "policy.toml"
 _FROM_AFAR = CLIENT_CONFIG.merge(Config(connect_timeout=5, read_timeout=20))
@@ -64,26 +64,6 @@ class StackFunctions:
                 f"{name} failed: {_failure(summary)}.", "Its log says more; what failed is tried again."
             )
         return summary
-
-
-@dataclass(frozen=True)
-class StackDeadLetters:
-    """The stack's dead-letter queue."""
-
-    client: "SQSClient"
-    url: str
-
-    def count(self) -> int:
-        """As `DeadLetters.count`."""
-        with failures_of("GetQueueAttributes"):
-            answer = self.client.get_queue_attributes(
-                QueueUrl=self.url, AttributeNames=["ApproximateNumberOfMessages"]
-            )
-        return int(answer["Attributes"]["ApproximateNumberOfMessages"])
-
-    def reasons(self) -> Mapping[str, int]:
-        """As `DeadLetters.reasons`."""
-        return {}
 
 
 def connect(
@@ -134,7 +114,9 @@ def connect(
         seals=NoSeals(),
         copies=AwsCopies(dynamodb, settings.tables),
         functions=StackFunctions(functions, outputs),
-        dead_letters=StackDeadLetters(queues, _output(outputs, "DeadLetterQueueUrl")),
+        dead_letters=StackDeadLetters(
+            queues, _output(outputs, "DeadLetterQueueUrl"), lambda: _output(outputs, "FailureQueueUrl")
+        ),
         stores=stores,
         account=purge_arn.split(":")[4],
         region=purge_arn.split(":")[3],

@@ -80,14 +80,36 @@ class Functions(Protocol):
         """Invoke a function, which the stack's outputs name, by hand; what it answers."""
 
 
+@dataclass(frozen=True)
+class Redriven:
+    """How far SQS is with moving dead letters back, or how it ended; `failure` is a code."""
+
+    status: str
+    moved: int
+    failure: str = ""
+
+
 class DeadLetters(Protocol):
-    """The dead-letter queue."""
+    """The handlers' dead-letter queue; and beside it that of rules, schedules, purge and sweep."""
 
     def count(self) -> int:
         """Roughly how many messages are in it."""
 
-    def reasons(self) -> Mapping[str, int]:
-        """How many of them there are, by why they are there: a source, or a reason code; never a body."""
+    def reasons(self, advance: Callable[[int], object] = ...) -> Mapping[str, int]:
+        """How many messages there are by reason; of very many, the first ones. `advance` hears of each."""
+
+    def redrive(self) -> None:
+        """Have those that failed moved back to their queues, which then goes on by itself.
+
+        Raises:
+            TroubleError: nothing is moved, and why.
+        """
+
+    def last_redrive(self) -> Redriven | None:
+        """The last time that this was done, if it is known."""
+
+    def failures(self) -> int:
+        """Roughly how many messages of rules, schedules, purge and sweep failed."""
 
 
 @dataclass(frozen=True)

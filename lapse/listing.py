@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any
+from typing import Any, TextIO
 
 from shared.instants import to_text
 
@@ -25,12 +25,25 @@ class Listing:
     """What does not fit into the list, and must not be lost: for stderr."""
 
 
+class WrittenRows:
+    """A list that is written row by row, as the rows come."""
+
+    def __init__(self, columns: Sequence[str], out: TextIO) -> None:
+        """Write the header."""
+        self._columns = columns
+        self._writer = csv.writer(out, lineterminator="\n")
+        self._writer.writerow(columns)
+
+    def add(self, row: Mapping[str, Any]) -> None:
+        """Write one more."""
+        self._writer.writerow(_cell(row.get(column)) for column in self._columns)
+
+
 def print_listing(listing: Listing) -> None:
     """Print a header and the rows; remarks go to stderr."""
-    writer = csv.writer(sys.stdout, lineterminator="\n")
-    writer.writerow(listing.columns)
+    written = WrittenRows(listing.columns, sys.stdout)
     for row in listing.rows:
-        writer.writerow(_cell(row.get(column)) for column in listing.columns)
+        written.add(row)
     for remark in listing.remarks:
         print(remark, file=sys.stderr)
 

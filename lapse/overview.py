@@ -17,7 +17,7 @@ from shared.policy import Policy
 
 DAYS_AHEAD = 30
 KEPT = 100
-"""How many rows of a long list are named; the others are counted, and in the CSV."""
+"""How many of what is overdue are named; the others are counted."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,8 @@ class Overview:
     ledger: LedgerTotals
     dead_letters: Mapping[str, int]
     """By reason."""
+    failures: int
+    """Messages of rules, wake-ups, the purge and the sweep that failed."""
     copies: Sequence[TableCopies]
 
     @property
@@ -65,5 +67,6 @@ def look_over(
         timetable=table,
         ledger=Reader(now, lapse.zone, advance, witness).read(lapse),
         dead_letters=lapse.dead_letters.reasons(),
+        failures=lapse.dead_letters.failures(),
         copies=lapse.copies.of_tables(),
     )

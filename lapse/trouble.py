@@ -23,7 +23,11 @@ _ACTIONS: Final = {
     "GetFunctionConfiguration": "lambda:GetFunctionConfiguration",
     "Invoke": "lambda:InvokeFunction",
     "GetQueueAttributes": "sqs:GetQueueAttributes",
-    "PutEvents": "events:PutEvents",
+    "PutEvents": "events:PutEvents, and for lapse.requests to be one of RequestPrincipals,",
+    "ReceiveMessage": "sqs:ReceiveMessage",
+    "ChangeMessageVisibility": "sqs:ChangeMessageVisibility",
+    "StartMessageMoveTask": "sqs:StartMessageMoveTask, ReceiveMessage, DeleteMessage and SendMessage",
+    "ListMessageMoveTasks": "sqs:ListMessageMoveTasks",
     "TransactWriteItems": "dynamodb:PutItem, UpdateItem, DeleteItem and ConditionCheckItem",
 }
 """The permissions whose names the operations do not tell; the others are DynamoDB's."""
@@ -58,6 +62,11 @@ _FAILED_CALLS: Final = (
         {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"},
         "AWS does not permit {operation} ({code}).",
         "The credentials need {action} on the stack's resources.",
+    ),
+    (
+        {"NotAuthorizedForSourceException", "NotAuthorizedForDetailTypeException"},
+        "The bus does not take this event from these credentials ({code}).",
+        "For lapse.requests they must be one of the stack's RequestPrincipals.",
     ),
     (
         {

@@ -9,7 +9,7 @@ from typing import Any
 from typer.testing import CliRunner
 
 from lapse.cli import app
-from lapse.controls import Controls
+from lapse.controls import Controls, Redriven
 from lapse.copies import TableCopies
 from lapse.seals import LastSeal
 from shared.finding import Cursor, FactsPage
@@ -123,16 +123,30 @@ class KnownCopies:
 
 @dataclass
 class DeadLetters:
-    """A queue."""
+    """The queues."""
 
     messages: int = 0
     by_reason: dict[str, int] = field(default_factory=dict)
+    failed: int = 0
+    redrives: int = 0
+    redriven: Redriven | None = None
 
     def count(self) -> int:
         return self.messages
 
-    def reasons(self) -> Mapping[str, int]:
+    def reasons(self, advance: Callable[[int], object] = int) -> Mapping[str, int]:
+        for number in self.by_reason.values():
+            advance(number)
         return self.by_reason
+
+    def redrive(self) -> None:
+        self.redrives += 1
+
+    def last_redrive(self) -> Redriven | None:
+        return self.redriven
+
+    def failures(self) -> int:
+        return self.failed
 
 
 @dataclass(frozen=True)
@@ -198,10 +212,18 @@ class Operator:
         )
 
     def types(
-        self, *words: object, columns: int = 120, connect: Callable[[], Controls] | None = None
+        self,
+        *words: object,
+        columns: int = 120,
+        connect: Callable[[], Controls] | None = None,
+        answers: str = "",
     ) -> Answer:
-        """Run a command."""
+        """Run a command; `answers` are what is typed when it asks."""
         result = CliRunner().invoke(
-            app, [*map(str, words)], env={"COLUMNS": str(columns)}, obj=connect or self.controls
+            app,
+            [*map(str, words)],
+            input=answers,
+            env={"COLUMNS": str(columns)},
+            obj=connect or self.controls,
         )
         return Answer(result.exit_code, result.stdout, result.stderr)
