@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 app = typer.Typer(
     cls=TellingTroubles,
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,  # its tracebacks show local variables, which may be personal
 )
 app.add_typer(status_command.app)

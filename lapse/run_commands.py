@@ -11,13 +11,14 @@ from rich.table import Table
 from lapse.answer import add_row, answer, counted, in_words, short, table_of
 from lapse.arguments import AsCsv, AsJson
 from lapse.controls import Controls, controls
+from lapse.examples import example
 from lapse.listing import Listing
 
 PANEL = "Runs"
 app = typer.Typer()
 
 
-@app.command(rich_help_panel=PANEL)
+@app.command(rich_help_panel=PANEL, epilog=example("lapse sweep"))
 def sweep(ctx: typer.Context, *, as_json: AsJson = False, as_csv: AsCsv = False) -> None:
     """Find what has no timer, now. Erases nothing itself; goes on until the sweep is through."""
     lapse = controls(ctx)
@@ -35,7 +36,7 @@ def sweep(ctx: typer.Context, *, as_json: AsJson = False, as_csv: AsCsv = False)
     answer({"counts": summary["counts"]}, "The sweep is through.", *shown, as_json=as_json, csv=listing)
 
 
-@app.command(rich_help_panel=PANEL)
+@app.command(rich_help_panel=PANEL, epilog=example("lapse purge"))
 def purge(ctx: typer.Context, *, as_json: AsJson = False) -> None:
     """Erase what is due, now."""
     lapse = controls(ctx)

@@ -11,6 +11,7 @@ from rich.console import RenderableType
 from lapse.answer import add_row, answer, counted, left, short, table_of
 from lapse.arguments import AsJson
 from lapse.controls import Controls, controls
+from lapse.examples import example
 from lapse.run_commands import counts_by_rule
 from shared.answer_requests import TIME_TO_ANSWER
 from shared.facts import Facts, Hold, Request
@@ -45,7 +46,7 @@ class Status:
     unreadable: int = 0
 
 
-@app.command(rich_help_panel="Look")
+@app.command(rich_help_panel="Look", epilog=example("lapse status"))
 def status(ctx: typer.Context, *, as_json: AsJson = False) -> None:
     """Show what is paused, overdue, held, asked for and refused, and what the last sweep found."""
     lapse = controls(ctx)
