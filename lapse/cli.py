@@ -14,6 +14,7 @@ from lapse import (
     hold_commands,
     ledger_command,
     policy_command,
+    preflight_command,
     request_commands,
     restore_command,
     run_commands,
@@ -33,6 +34,7 @@ app = typer.Typer(
 )
 app.add_typer(status_command.app)
 app.add_typer(explain_command.app)
+app.add_typer(preflight_command.app)
 app.add_typer(hold_commands.app)
 app.add_typer(request_commands.app)
 app.add_typer(correct_command.app)

@@ -10,6 +10,7 @@ import boto3
 from botocore.config import Config
 from pydantic import ValidationError
 
+from lapse.aws_inspection import AwsInspection
 from lapse.aws_stores import AwsStores
 from lapse.controls import Controls
 from lapse.dead_letter_queues import StackDeadLetters
@@ -112,6 +113,7 @@ def connect(
             queues, _output(outputs, "DeadLetterQueueUrl"), lambda: _output(outputs, "FailureQueueUrl")
         ),
         stores=stores,
+        inspection=AwsInspection(dynamodb, session, _FROM_AFAR),
     )
 
 

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 import typer
 
 from lapse.arguments import record_named, records_named
+from lapse.preflight import TablesToInspect
 from lapse.stores import Stores
 from shared.evidence import Entry
 from shared.facts import Facts
@@ -116,6 +117,8 @@ class Controls:
     dead_letters: DeadLetters
     stores: Stores
     """All tables, for `restore` and `policy plan`."""
+    inspection: TablesToInspect
+    """The business tables, for `preflight`."""
 
     @property
     def zone(self) -> ZoneInfo:

@@ -1,7 +1,7 @@
 """An AWS account on moto in which Lapse is deployed and has some history, as a newcomer's demo would have.
 
 The real connection is made to it. CloudFormation and Lambda, which moto would need whole functions for,
-answer as the stack's would; so does SQS where moto answers nothing.
+answer as the stack's would; so it is where moto answers nothing.
 """
 
 import io
@@ -32,6 +32,13 @@ SUMMARIES: Mapping[str, Any] = {
     "lapse-sweep": {"finished": True, "counts": {"delivery-contact": {"overdue": 1}}},
 }
 
+NOT_IN_MOTO = (
+    "sqs.ListMessageMoveTasks",
+    "dynamodb.DescribeKinesisStreamingDestination",
+    "backup.ListRecoveryPointsByResource",
+)
+"""Calls that are answered with nothing."""
+
 
 @dataclass(frozen=True)
 class Stack:
@@ -50,6 +57,9 @@ class Stack:
             "Environment": {"Variables": self.settings},
         }
 
+    def list_event_source_mappings(self, **_: Any) -> Any:
+        return {"EventSourceMappings": [{"FunctionArn": "arn:aws:lambda:eu-west-1:1:function:mirror"}]}
+
     def invoke(self, FunctionName: str, **_: Any) -> Any:  # noqa: N803 -- as boto3 has it
         return {"Payload": io.BytesIO(json.dumps(SUMMARIES[FunctionName]).encode())}
 
@@ -65,12 +75,13 @@ class Session:
         if service in {"cloudformation", "lambda"}:
             return self.stack
         client: Any = boto3.client(service, **config)  # type: ignore[call-overload]
-        client.meta.events.register("before-call.sqs.ListMessageMoveTasks", _no_task)
+        for call in NOT_IN_MOTO:
+            client.meta.events.register(f"before-call.{call}", _nothing)
         return client
 
 
-def _no_task(**_: Any) -> Any:
-    return mock.Mock(status_code=200), {"Results": []}
+def _nothing(**_: Any) -> Any:
+    return mock.Mock(status_code=200), {}
 
 
 @contextmanager

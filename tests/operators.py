@@ -146,6 +146,7 @@ class Operator:
     sweeps: KnownSweeps = field(default_factory=KnownSweeps)
     dead_letters: DeadLetters = field(default_factory=DeadLetters)
     stores: Any = None  # restore and plan have operators of their own
+    inspection: Any = None  # of no table, unless a test says so
 
     def __post_init__(self) -> None:
         self.facts, self.ledger = ScannedFacts(self.memory), ReadLedger(self.memory)
@@ -168,6 +169,7 @@ class Operator:
             functions=self.functions,
             dead_letters=self.dead_letters,
             stores=self.stores,
+            inspection=self.inspection,
         )
 
     def types(
