@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 import typer
 
 from lapse.arguments import record_named, records_named
+from lapse.late_progress import LateProgress
 from lapse.preflight import TablesToInspect
 from lapse.stores import Stores
 from shared.evidence import Entry
@@ -159,9 +160,11 @@ class Controls:
         """
         found: list[tuple[RecordRef, T]] = []
         unreadable = 0
-        for page in self._pages():
-            found += [(record, each) for record, facts in page.facts.items() for each in wanted(facts)]
-            unreadable += page.unreadable
+        with LateProgress("Reading facts", None) as progress:
+            for page in self._pages():
+                found += [(record, each) for record, facts in page.facts.items() for each in wanted(facts)]
+                unreadable += page.unreadable
+                progress.advance(page.scanned)
         return found, unreadable
 
     def _pages(self) -> Iterator[FactsPage]:

@@ -13,7 +13,7 @@ from lapse.answer import answer
 from lapse.arguments import AsJson, Table
 from lapse.controls import controls
 from lapse.examples import example
-from lapse.late_progress import LateProgress
+from lapse.late_progress import LateProgress, waiting
 from lapse.restore_texts import check_json, check_texts, facts_texts, replay_json, replay_texts
 from lapse.stores import known_table
 from shared.finding import SEGMENTS
@@ -98,7 +98,8 @@ def facts_command(ctx: typer.Context, *, as_json: AsJson = False) -> None:
     telling = Telling(lapse.policy, lapse.clock(), CAUSE)
     ports = lapse.stores.rebuilding
     paused = pause_again(telling, ports)
-    rebuilt = rebuild(telling, ports)
+    with waiting("Reading the ledger"):
+        rebuilt = rebuild(telling, ports)
     answer({**asdict(rebuilt), "paused_again": paused}, *facts_texts(rebuilt, paused=paused), as_json=as_json)
     if rebuilt.unreadable:
         raise typer.Exit(1)
