@@ -7,6 +7,7 @@ import typer
 from lapse.answer import answer, short
 from lapse.arguments import AsJson, By, Until, reference
 from lapse.controls import controls
+from lapse.examples import example
 from shared.pausing import Pause
 from shared.pausing import pause as pull
 from shared.pausing import resume as let_go
@@ -16,7 +17,9 @@ PANEL = "Corrections and brakes"
 app = typer.Typer()
 
 
-@app.command(rich_help_panel=PANEL)
+@app.command(
+    rich_help_panel=PANEL, epilog=example("lapse pause --reason policy_check --by staff-7 --until P2D")
+)
 def pause(
     ctx: typer.Context,
     *,
@@ -36,7 +39,7 @@ def pause(
     answer(data, f"Paused until {short(wanted.until)}.", as_json=as_json)
 
 
-@app.command(rich_help_panel=PANEL)
+@app.command(rich_help_panel=PANEL, epilog=example("lapse resume --by staff-7"))
 def resume(ctx: typer.Context, *, by: By, as_json: AsJson = False) -> None:
     """Go on erasing, with the next purge."""
     lapse = controls(ctx)

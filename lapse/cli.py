@@ -15,6 +15,7 @@ from lapse import (
     hold_commands,
     ledger_command,
     policy_command,
+    preflight_command,
     report_command,
     request_commands,
     restore_command,
@@ -31,13 +32,13 @@ if TYPE_CHECKING:
 app = typer.Typer(
     cls=TellingTroubles,
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,  # its tracebacks show local variables, which may be personal
 )
 app.add_typer(status_command.app)
 app.add_typer(due_command.app)
 app.add_typer(report_command.app)
 app.add_typer(explain_command.app)
+app.add_typer(preflight_command.app)
 app.add_typer(hold_commands.app)
 app.add_typer(request_commands.app)
 app.add_typer(correct_command.app)

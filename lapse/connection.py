@@ -11,6 +11,7 @@ from botocore.config import Config
 from pydantic import ValidationError
 
 from lapse.aws_copies import AwsCopies
+from lapse.aws_inspection import AwsInspection
 from lapse.aws_stores import AwsStores
 from lapse.controls import Controls
 from lapse.dead_letter_queues import StackDeadLetters
@@ -120,6 +121,7 @@ def connect(
         stores=stores,
         account=purge_arn.split(":")[4],
         region=purge_arn.split(":")[3],
+        inspection=AwsInspection(dynamodb, session, _FROM_AFAR),
     )
 
 

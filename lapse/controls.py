@@ -10,6 +10,8 @@ import typer
 
 from lapse.arguments import record_named, records_named
 from lapse.copies import CopiesOutside
+from lapse.late_progress import LateProgress
+from lapse.preflight import TablesToInspect
 from lapse.seals import Seals
 from lapse.stores import Stores
 from shared.evidence import Entry
@@ -135,6 +137,8 @@ class Controls:
     dead_letters: DeadLetters
     stores: Stores
     """All tables, for `restore` and `policy plan`."""
+    inspection: TablesToInspect
+    """The business tables, for `preflight`."""
     account: str = ""
     region: str = ""
 
@@ -177,9 +181,11 @@ class Controls:
         """
         found: list[tuple[RecordRef, T]] = []
         unreadable = 0
-        for page in self._pages():
-            found += [(record, each) for record, facts in page.facts.items() for each in wanted(facts)]
-            unreadable += page.unreadable
+        with LateProgress("Reading facts", None) as progress:
+            for page in self._pages():
+                found += [(record, each) for record, facts in page.facts.items() for each in wanted(facts)]
+                unreadable += page.unreadable
+                progress.advance(page.scanned)
         return found, unreadable
 
     def _pages(self) -> Iterator[FactsPage]:

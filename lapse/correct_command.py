@@ -8,6 +8,7 @@ import typer
 from lapse.answer import add_row, answer, short, table_of
 from lapse.arguments import AsJson, By, Key, Table, instant
 from lapse.controls import controls
+from lapse.examples import example
 from lapse.explanation import meant
 from lapse.json_forms import name_of, record_json
 from lapse.trouble import TroubleError
@@ -19,7 +20,13 @@ from shared.instants import to_text
 app = typer.Typer()
 
 
-@app.command(rich_help_panel="Corrections and brakes")
+@app.command(
+    rich_help_panel="Corrections and brakes",
+    epilog=example(
+        "lapse correct Contacts C-7 --kind left --was 2026-08-05T10:15:00Z"
+        " --is 2026-08-20T10:15:00Z --by staff-7"
+    ),
+)
 def correct(  # noqa: PLR0913 -- the command's options
     ctx: typer.Context,
     table: Table,

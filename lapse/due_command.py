@@ -11,6 +11,7 @@ from rich.console import RenderableType
 from lapse.answer import add_row, answer, counted, table_of
 from lapse.arguments import AsCsv, AsJson
 from lapse.controls import Controls, controls
+from lapse.examples import example
 from lapse.late_progress import LateProgress
 from lapse.listing import Listing
 from lapse.timetable import Timetable, read_timetable
@@ -30,7 +31,7 @@ class Order(StrEnum):
     RULE = "rule"
 
 
-@app.command(rich_help_panel="Look")
+@app.command(rich_help_panel="Look", epilog=example("lapse due --by rule"))
 def due(
     ctx: typer.Context,
     *,

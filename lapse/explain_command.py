@@ -10,6 +10,7 @@ from rich.console import RenderableType
 from lapse.answer import add_row, answer, in_words, left, short, table_of
 from lapse.arguments import AsCsv, AsJson, Key, Table
 from lapse.controls import controls
+from lapse.examples import example
 from lapse.explanation import Explanation, explained
 from lapse.json_forms import hold_json, name_of, record_json, request_json
 from lapse.listing import Listing
@@ -20,7 +21,7 @@ from shared.ledger_batch import Kept
 app = typer.Typer()
 
 
-@app.command(rich_help_panel="Look")
+@app.command(rich_help_panel="Look", epilog=example("lapse explain Shipments S-1001"))
 def explain(
     ctx: typer.Context, table: Table, key: Key, *, as_json: AsJson = False, as_csv: AsCsv = False
 ) -> None:

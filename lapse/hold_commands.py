@@ -8,6 +8,7 @@ import typer
 from lapse.answer import add_row, answer, left, short, summary, table_of
 from lapse.arguments import AsCsv, AsJson, By, Case, Key, Table, Until, reference
 from lapse.controls import controls
+from lapse.examples import example
 from lapse.json_forms import HOLD_COLUMNS, hold_json, listing_of, name_of, record_json
 from lapse.trouble import TroubleError
 from shared.disputes import permitted
@@ -20,7 +21,10 @@ PANEL = "Holds"
 app = typer.Typer()
 
 
-@app.command(rich_help_panel=PANEL)
+@app.command(
+    rich_help_panel=PANEL,
+    epilog=example("lapse hold Shipments S-1001 --case C-9 --reason damaged --by staff-7 --until P30D"),
+)
 def hold(  # noqa: PLR0913 -- the command's options
     ctx: typer.Context,
     table: Table,
@@ -53,7 +57,7 @@ def hold(  # noqa: PLR0913 -- the command's options
         raise typer.Exit(1)
 
 
-@app.command(rich_help_panel=PANEL)
+@app.command(rich_help_panel=PANEL, epilog=example("lapse release Shipments S-1001 --case C-9 --by staff-7"))
 def release(  # noqa: PLR0913 -- as above
     ctx: typer.Context, table: Table, key: Key, *, case: Case, by: By, as_json: AsJson = False
 ) -> None:
@@ -81,7 +85,7 @@ def release(  # noqa: PLR0913 -- as above
     answer(data, shown + still, as_json=as_json)
 
 
-@app.command(rich_help_panel=PANEL)
+@app.command(rich_help_panel=PANEL, epilog=example("lapse holds --expiring", "lapse holds --csv"))
 def holds(
     ctx: typer.Context,
     *,

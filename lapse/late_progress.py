@@ -1,7 +1,8 @@
-"""A progress bar for what takes more than a moment; what is quicker shows none."""
+"""What is shown while one waits: a bar, where one can count, or a spinner."""
 
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from types import TracebackType
 from typing import Self
 
@@ -10,6 +11,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 _MOMENT = 1.0
 """Seconds."""
+
+
+def waiting(what: str, console: Console | None = None) -> AbstractContextManager[object]:
+    """Show `what` for as long as a `with` block lasts, on stderr; where nobody looks, nothing."""
+    console = console or Console(stderr=True)
+    return console.status(what) if console.is_terminal else nullcontext()
 
 
 class LateProgress:

@@ -11,6 +11,7 @@ import typer
 from lapse.answer import add_row, answer, counted, table_of
 from lapse.arguments import AsJson
 from lapse.controls import controls
+from lapse.examples import example
 from lapse.trouble import TroubleError
 from shared.ledger import Finding, Head, verify
 from shared.ledger_batch import Batch
@@ -53,7 +54,7 @@ def ledger() -> None:
     """The ledger: tamper-evident proof of what was erased, and of what Lapse was told."""
 
 
-@app.command("verify")
+@app.command("verify", epilog=example("lapse ledger verify"))
 def verify_ledger(ctx: typer.Context, *, heads: Heads = None, as_json: AsJson = False) -> None:
     """Verify all chains; end with 1 if anything is found.
 

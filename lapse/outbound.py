@@ -25,6 +25,7 @@ class _Outbound(BaseModel):
     source: Text
     detail_type: Text = Field(alias="detail-type")
     detail: dict[str, Any]
+    time: object = None
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,8 @@ def outbound(event: object, policy: Policy, now: datetime) -> Outbound:
     if reading is None:
         known = "; ".join(f"{kind} from {source}" for source, kind in READINGS)
         raise RefusedError("detail-type", f"is none that Lapse takes from this source. It takes {known}")
+    if told.time is not None and told.detail_type == "ContactLeft" and "notified_at" not in told.detail:
+        raise RefusedError("time", "is EventBridge's own to write: say notified_at in the detail")
     envelope = {"detail-type": told.detail_type, "time": to_text(now), "detail": told.detail}
     started = list(reading(envelope, policy, now))
     return Outbound(ContractEvent(told.source, told.detail_type, told.detail), started)

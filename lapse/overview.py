@@ -9,6 +9,7 @@ from datetime import datetime
 
 from lapse.controls import Controls
 from lapse.copies import TableCopies
+from lapse.late_progress import LateProgress
 from lapse.ledger_totals import LedgerTotals, Reader
 from lapse.present import Present, look_at_present
 from lapse.timetable import Timetable, read_timetable
@@ -46,7 +47,6 @@ class Overview:
 def look_over(
     lapse: Controls,
     now: datetime,
-    advance: Callable[[int], None] = lambda _: None,
     witness: Callable[[Kept], None] = lambda _: None,
 ) -> Overview:
     """Look at everything once. Timers and ledger are read page by page, and counted.
@@ -54,18 +54,21 @@ def look_over(
     Args:
         lapse: the deployed stack.
         now: an aware UTC instant.
-        advance: is told how many timers and entries were read.
         witness: is shown each entry of the ledger.
     """
-    table = read_timetable(lapse, now, DAYS_AHEAD, KEPT, advance)
+    with LateProgress("Reading timers", None) as progress:
+        table = read_timetable(lapse, now, DAYS_AHEAD, KEPT, progress.advance)
+    present = look_at_present(lapse, now, table.horizon(now))
+    with LateProgress("Reading the ledger", None) as progress:
+        ledger = Reader(now, lapse.zone, progress.advance, witness).read(lapse)
     return Overview(
         stack=lapse.stack,
         account=lapse.account,
         region=lapse.region,
         policy=lapse.policy,
-        present=look_at_present(lapse, now, table.horizon(now)),
+        present=present,
         timetable=table,
-        ledger=Reader(now, lapse.zone, advance, witness).read(lapse),
+        ledger=ledger,
         dead_letters=lapse.dead_letters.reasons(),
         failures=lapse.dead_letters.failures(),
         copies=lapse.copies.of_tables(),

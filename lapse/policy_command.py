@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 
 from lapse.arguments import AsCsv, AsJson
+from lapse.examples import example
 from lapse.listing import Listing, print_listing
 from lapse.policy_attributes import UnsuitableNameError, parameter_overrides
 from lapse.policy_plan import plan_command
@@ -29,7 +30,7 @@ def policy() -> None:
     """The policy file: check it, and what follows from it."""
 
 
-@app.command()
+@app.command(epilog=example("lapse policy check shared/policy.toml"))
 def check(file: PolicyFile, *, as_json: AsJson = False, as_csv: AsCsv = False) -> None:
     """Print what is wrong with a policy file and end with 1; or its rules, and end with 0."""
     text = file.read_bytes()
@@ -53,13 +54,13 @@ def check(file: PolicyFile, *, as_json: AsJson = False, as_csv: AsCsv = False) -
     console.print(rules_table(checked))
 
 
-@app.command()
+@app.command(epilog=example("lapse policy schema"))
 def schema() -> None:
     """Print the JSON Schema of policy files, as docs/policy.schema.json keeps it for editors."""
     print(_json(policy_schema()))
 
 
-@app.command()
+@app.command(epilog=example("lapse policy attributes shared/policy.toml"))
 def attributes(file: PolicyFile) -> None:
     """Print the stack parameters that allow Lapse what this policy needs, and nothing else.
 
@@ -72,7 +73,7 @@ def attributes(file: PolicyFile) -> None:
         raise typer.Exit(1) from None
 
 
-app.command("plan")(plan_command)
+app.command("plan", epilog=example("lapse policy plan shared/policy.toml"))(plan_command)
 
 
 def _json(value: object) -> str:

@@ -11,7 +11,6 @@ import typer
 
 from lapse.controls import Controls, controls
 from lapse.examples import example
-from lapse.late_progress import LateProgress
 from lapse.overview import Overview, look_over
 from lapse.trouble import TroubleError
 from lapse.verdict import Colour, Verdict, verdict_of
@@ -65,9 +64,9 @@ def _looked(lapse: Controls, now: datetime, csv: Path | None) -> Overview:
     """Look at everything once; lists are written meanwhile."""
     from lapse.report_files import add_evidence, evidence_csv, write_lists  # noqa: PLC0415 -- as above
 
-    with LateProgress("Reading timers and ledger", None) as progress, ExitStack() as files:
+    with ExitStack() as files:
         witness = partial(add_evidence, files.enter_context(evidence_csv(csv))) if csv else _nobody
-        seen = look_over(lapse, now, progress.advance, witness)
+        seen = look_over(lapse, now, witness)
         if csv:
             write_lists(lapse, seen, csv)
     return seen

@@ -8,6 +8,7 @@ import typer
 from lapse.answer import add_row, answer, left, short, summary, table_of
 from lapse.arguments import AsCsv, AsJson, Table, reference
 from lapse.controls import Controls, controls
+from lapse.examples import example
 from lapse.explanation import meant
 from lapse.json_forms import REQUEST_COLUMNS, listing_of, name_of, record_json, request_json
 from lapse.trouble import TroubleError
@@ -24,7 +25,10 @@ PANEL = "Erasure on request"
 app = typer.Typer()
 
 
-@app.command(rich_help_panel=PANEL)
+@app.command(
+    rich_help_panel=PANEL,
+    epilog=example("lapse erase Contacts C-7 C-8 --request DSR-2026-11 --approved-by dpo-1"),
+)
 def erase(  # noqa: PLR0913 -- the command's options
     ctx: typer.Context,
     table: Table,
@@ -65,7 +69,7 @@ def erase(  # noqa: PLR0913 -- the command's options
     answer(data, rows, shown, as_json=as_json)
 
 
-@app.command(rich_help_panel=PANEL)
+@app.command(rich_help_panel=PANEL, epilog=example("lapse requests --all"))
 def requests(
     ctx: typer.Context,
     *,

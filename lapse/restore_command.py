@@ -12,7 +12,8 @@ import typer
 from lapse.answer import answer
 from lapse.arguments import AsJson, Table
 from lapse.controls import controls
-from lapse.late_progress import LateProgress
+from lapse.examples import example
+from lapse.late_progress import LateProgress, waiting
 from lapse.restore_texts import check_json, check_texts, facts_texts, replay_json, replay_texts
 from lapse.stores import known_table
 from shared.finding import SEGMENTS
@@ -38,7 +39,7 @@ def restore() -> None:
     """A table restored from a backup: bring it up to date, and check it, before anybody reads it."""
 
 
-@app.command("check")
+@app.command("check", epilog=example("lapse restore check Shipments --as restored-shipments"))
 def check_command(
     ctx: typer.Context, table: Table, *, real_name: RealName, show: Show = 10, as_json: AsJson = False
 ) -> None:
@@ -63,7 +64,7 @@ def check_command(
         raise typer.Exit(1)
 
 
-@app.command("replay")
+@app.command("replay", epilog=example("lapse restore replay Shipments --as restored-shipments"))
 def replay_command(
     ctx: typer.Context, table: Table, *, real_name: RealName, yes: Yes = False, as_json: AsJson = False
 ) -> None:
@@ -90,14 +91,15 @@ def replay_command(
         raise typer.Exit(1)
 
 
-@app.command("facts")
+@app.command("facts", epilog=example("lapse restore facts"))
 def facts_command(ctx: typer.Context, *, as_json: AsJson = False) -> None:
     """Add to Facts what the ledger knows and they have lost. Nothing is taken back; may be run again."""
     lapse = controls(ctx)
     telling = Telling(lapse.policy, lapse.clock(), CAUSE)
     ports = lapse.stores.rebuilding
     paused = pause_again(telling, ports)
-    rebuilt = rebuild(telling, ports)
+    with waiting("Reading the ledger"):
+        rebuilt = rebuild(telling, ports)
     answer({**asdict(rebuilt), "paused_again": paused}, *facts_texts(rebuilt, paused=paused), as_json=as_json)
     if rebuilt.unreadable:
         raise typer.Exit(1)

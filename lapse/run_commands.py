@@ -11,20 +11,22 @@ from rich.table import Table
 from lapse.answer import add_row, answer, counted, in_words, short, table_of
 from lapse.arguments import AsCsv, AsJson
 from lapse.controls import Controls, controls
+from lapse.examples import example
+from lapse.late_progress import waiting
 from lapse.listing import Listing
 
 PANEL = "Runs"
 app = typer.Typer()
 
 
-@app.command(rich_help_panel=PANEL)
+@app.command(rich_help_panel=PANEL, epilog=example("lapse sweep"))
 def sweep(ctx: typer.Context, *, as_json: AsJson = False, as_csv: AsCsv = False) -> None:
     """Find what has no timer, now. Erases nothing itself; goes on until the sweep is through."""
     lapse = controls(ctx)
-    summary = lapse.functions.run("SweepFunctionName")
+    summary = _run(lapse, "SweepFunctionName", "Sweeping")
     while not summary["finished"]:
         print(f"Not through yet: {_progress(lapse)}", file=sys.stderr)
-        summary = lapse.functions.run("SweepFunctionName")
+        summary = _run(lapse, "SweepFunctionName", "Sweeping")
     shown = [counts_by_rule(summary["counts"])] if summary["counts"] else []
     rows = [
         {"rule": rule, "found": found, "records": number}
@@ -35,11 +37,11 @@ def sweep(ctx: typer.Context, *, as_json: AsJson = False, as_csv: AsCsv = False)
     answer({"counts": summary["counts"]}, "The sweep is through.", *shown, as_json=as_json, csv=listing)
 
 
-@app.command(rich_help_panel=PANEL)
+@app.command(rich_help_panel=PANEL, epilog=example("lapse purge"))
 def purge(ctx: typer.Context, *, as_json: AsJson = False) -> None:
     """Erase what is due, now."""
     lapse = controls(ctx)
-    summary = lapse.functions.run("PurgeFunctionName")
+    summary = _run(lapse, "PurgeFunctionName", "Purging")
     rows = table_of("Counted", "Records")
     for name, number in _counted(summary["counts"]):
         add_row(rows, name, f"{number:,}")
@@ -55,6 +57,11 @@ def counts_by_rule(counts: Mapping[str, Mapping[str, int]]) -> Table:
         for name, number in found.items():
             add_row(rows, rule, in_words(name), f"{number:,}")
     return rows
+
+
+def _run(lapse: Controls, output: str, what: str) -> Mapping[str, Any]:
+    with waiting(f"{what} (a run lasts up to 15 minutes)"):
+        return lapse.functions.run(output)
 
 
 def _progress(lapse: Controls) -> str:

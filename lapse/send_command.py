@@ -28,7 +28,7 @@ EventFile = Annotated[
 def send(ctx: typer.Context, event: EventFile, *, as_json: AsJson = False) -> None:
     """Validate an event by the contract, and put it on the stack's bus.
 
-    The file holds source, detail-type and detail, as the samples in events/contract. EventBridge adds the time.
+    The file holds source, detail-type and detail, as the samples in events/contract do.
     """
     written = _read(event)
     lapse = controls(ctx)

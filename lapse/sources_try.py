@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
+from lapse.examples import example
 from shared.mapping import NO_ENTRY, examine, is_envelope, map_event
 from shared.sources import Outcome, Reason, Source
 from shared.sources_file import SHIPPED, SourcesError, read_sources
@@ -97,7 +98,7 @@ def sources() -> None:
     """Foreign systems, and what becomes of their events."""
 
 
-@app.command("try")
+@app.command("try", epilog=example("lapse sources try events/sources/shopify-order-fulfilled.json"))
 def try_command(
     event: Annotated[Path, typer.Argument(help="A JSON file: an event, or a bare webhook body.")],
     file: Annotated[

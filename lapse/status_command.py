@@ -10,6 +10,7 @@ from rich.text import Text
 from lapse.answer import add_row, answer, counted, in_words, left, short, table_of
 from lapse.arguments import AsJson
 from lapse.controls import Controls, controls
+from lapse.examples import example
 from lapse.horizon import look_ahead
 from lapse.present import Present, look_at_present
 from lapse.run_commands import counts_by_rule
@@ -25,7 +26,7 @@ type Line = tuple[str, str, bool]
 app = typer.Typer()
 
 
-@app.command(rich_help_panel="Look")
+@app.command(rich_help_panel="Look", epilog=example("lapse status"))
 def status(
     ctx: typer.Context,
     *,

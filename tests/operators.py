@@ -182,6 +182,7 @@ class Operator:
     copies: KnownCopies = field(default_factory=KnownCopies)
     dead_letters: DeadLetters = field(default_factory=DeadLetters)
     stores: Any = None  # restore and plan have operators of their own
+    inspection: Any = None  # of no table, unless a test says so
 
     def __post_init__(self) -> None:
         self.facts, self.ledger = ScannedFacts(self.memory), ReadLedger(self.memory)
@@ -209,6 +210,7 @@ class Operator:
             stores=self.stores,
             account="000000000000",
             region="eu-west-1",
+            inspection=self.inspection,
         )
 
     def types(

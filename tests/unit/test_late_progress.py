@@ -5,7 +5,7 @@ from itertools import count
 
 from rich.console import Console
 
-from lapse.late_progress import LateProgress
+from lapse.late_progress import LateProgress, waiting
 
 
 def shown(*, seconds: float, terminal: bool = True) -> str:
@@ -34,3 +34,17 @@ def test_what_takes_longer_shows_how_far_it_is() -> None:
 def test_no_terminal_no_bar() -> None:
     """What goes into a file or a log stays free of it."""
     assert shown(seconds=1, terminal=False) == ""
+
+
+def waited(*, terminal: bool) -> str:
+    """What was written while something was waited for."""
+    written = io.StringIO()
+    with waiting("Sweeping", Console(file=written, force_terminal=terminal, width=80)):
+        pass
+    return written.getvalue()
+
+
+def test_what_cannot_be_counted_is_named() -> None:
+    """Where somebody looks; a file or a log stays free of it."""
+    assert "Sweeping" in waited(terminal=True)
+    assert waited(terminal=False) == ""

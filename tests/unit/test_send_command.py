@@ -72,6 +72,15 @@ def test_what_an_event_starts(sample: str, starts: list[tuple[str, str | None]])
         ({"source": "lapse"}, "source: lapse is Lapse's own"),
         ({"source": "crm"}, "detail-type: is none that Lapse takes from this source. It takes ShipmentD"),
         ({"detail-type": "canary"}, "detail-type: is none that Lapse takes"),
+        (
+            {
+                "source": "crm",
+                "detail-type": "ContactLeft",
+                "time": "canary",
+                "detail": {"contact_id": "C-7"},
+            },
+            "time: is EventBridge's own to write: say notified_at",
+        ),
         ({"detail": "canary"}, "detail: must be an object."),
         ({"detail": {"shipment_id": "canary"}}, "reason_code: is missing."),
         ({"detail": {**opened()["detail"], "opened_by": "canary@example.org"}}, "opened_by: must be letters"),

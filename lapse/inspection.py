@@ -1,0 +1,53 @@
+"""All that can be asked about a business table is asked; what is not answered stays unknown, and no more."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from lapse.preflight import Check, Remark, TablesToInspect, Verdict
+from lapse.preflight_checks import CHECKS
+from lapse.preflight_judges import JUDGES
+from shared.failure import CallFailedError
+from shared.policy import Rule
+
+
+def inspect(
+    real_name: str, rules: Sequence[Rule], tables: TablesToInspect, advance: Callable[[int], object] = int
+) -> list[Remark]:
+    """All remarks about a table.
+
+    Args:
+        real_name: the table's name in the account.
+        rules: the rules of the table.
+        tables: who answers.
+        advance: hears of each of `CHECKS`.
+    """
+    try:
+        described = tables.described(real_name)
+    except CallFailedError as error:
+        return [_not_described(error)]
+    remarks = [remark for judge in JUDGES for remark in judge(described, rules)]
+    for check in CHECKS:
+        remarks += _asked(check, described, rules, tables)
+        advance(1)
+    return remarks
+
+
+def _asked(
+    check: Check, described: Mapping[str, Any], rules: Sequence[Rule], tables: TablesToInspect
+) -> list[Remark]:
+    try:
+        answer = tables.ask(check.question, described)
+    except CallFailedError as error:
+        return [Remark(check.about, Verdict.UNKNOWN, _unanswered(error))]
+    return list(check.judge(answer, rules))
+
+
+def _not_described(error: CallFailedError) -> Remark:
+    if error.code == "ResourceNotFoundException":
+        return Remark("table", Verdict.BLOCKS, "There is no such table in this account and region.")
+    return Remark("table", Verdict.UNKNOWN, _unanswered(error))
+
+
+def _unanswered(error: CallFailedError) -> str:
+    why = "is not permitted" if "AccessDenied" in error.code else "is not answered"
+    return f"{error.operation} {why} ({error.code}): look yourself."
