@@ -25,7 +25,9 @@ class Deployed:
     stack: Stack
     outputs: dict[str, str]
 
-    def lapse(self, *words: str, code: int = 0, **environment: str) -> "subprocess.CompletedProcess[str]":
+    def lapse(
+        self, *words: str, code: int = 0, place: Path | None = None, **environment: str
+    ) -> "subprocess.CompletedProcess[str]":
         """Run a command."""
         found = subprocess.run(  # noqa: S603 -- our own script
             [str(Path(__file__).parents[2] / "bin" / "lapse"), *words],
@@ -33,6 +35,7 @@ class Deployed:
             capture_output=True,
             text=True,
             check=False,
+            cwd=place,
         )
         assert (found.returncode, "Traceback" in found.stderr) == (code, False), found.stdout + found.stderr
         return found
@@ -143,6 +146,27 @@ def test_a_fact_is_corrected(deployed: Deployed) -> None:
     assert "email" in deployed.shipment("S-3")
     assert told()["withdrawn"] == {"shipped": [to_wire_text(wrong)]}
     assert told()["rules"][0]["due"] == to_wire_text(right + timedelta(days=90))
+
+
+def test_an_officer_has_a_report(deployed: Deployed, tmp_path: Path) -> None:
+    """Of all that happened before: page, lists and figures, from what the stack itself says."""
+    deployed.put(shipment("S-4"))
+    deployed.lapse("sweep")
+    assert deployed.json("due", "--days", "90")["overdue"] == 1
+    words = ("report", "--html", "r.html", "--csv", "lists", "--json", "r.json")
+    said = deployed.lapse(*words, code=1, place=tmp_path).stdout
+    assert said.startswith("1 erasure is overdue, the oldest by ")
+    deployed.lapse("purge")
+    assert deployed.lapse(*words, place=tmp_path).stdout.startswith("Nothing is overdue.\n")
+    data = json.loads((tmp_path / "r.json").read_text())
+    assert (data["stack"]["name"], data["stack"]["region"]) == ("lapse", "eu-west-1")
+    assert data["last_purge"]["cause"] == "manual"
+    assert data["ledger"]["findings"] == 0
+    assert [each["table"] for each in data["tables"]["copies"]["rows"]] == ["Contacts", "Shipments"]
+    assert "shipment_id" in (tmp_path / "lists" / "erased.csv").read_text()
+    assert "Nothing is overdue" in (tmp_path / "r.html").read_text()
+    status = deployed.json("status")
+    assert (status["timers_overdue"], status["last_purge"]["shards_finished"]) == (0, 16)
 
 
 def test_what_is_wrong_is_said_in_two_lines(deployed: Deployed) -> None:
