@@ -13,11 +13,11 @@ class Lateness(StrEnum):
 
     EARLY = "before it was due"
     MINUTE = "within a minute"
-    USUAL = "within 3 minutes"
-    WAKE_UP_LOST = "within 10 minutes"
-    GRACE = "within 15 minutes"
-    SWEPT = "within 26 hours"
-    LATER = "later"
+    USUAL = "1 to 3 minutes"
+    WAKE_UP_LOST = "3 to 10 minutes"
+    GRACE = "10 to 15 minutes"
+    SWEPT = "15 minutes to 26 hours"
+    LATER = "later than 26 hours"
 
     @classmethod
     def of(cls, late: timedelta) -> "Lateness":
