@@ -26,7 +26,7 @@ CHECKED := functions shared lapse tests bench
 SOURCES = $(foreach top,$(CHECKED),$(if $(wildcard $(top)/*.py $(top)/*/*.py),$(top)))
 export SAM_CLI_TELEMETRY := 0
 
-.PHONY: help demo test lint fix simulate guarantee local local-down build invoke deploy bench mutants fuzz envs lock clean
+.PHONY: help demo test lint fix simulate guarantee local local-down build invoke deploy bench mutants fuzz envs lock docs clean
 
 help: ## List what make can do
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -81,6 +81,9 @@ mutants: envs .envs/mutants/.ready ## Mutate the pure part, the guard and the le
 
 fuzz: .envs/fuzz/.ready ## Feed hostile input to all that reads, guided by coverage (TARGET=, SECONDS= for each)
 	.envs/fuzz/bin/python -m tests.fuzz $(if $(TARGET),--target $(TARGET)) $(if $(SECONDS),--seconds $(SECONDS))
+
+docs: envs ## Make docs/cli.md anew, of the commands themselves
+	$(PY) -m lapse.cli_reference > .cli.md && mv .cli.md docs/cli.md
 
 clean: ## Remove everything that make made
 	if [ -d .local ] && [ -x $(PY) ]; then $(PY) -m lapse.local down; fi

@@ -71,7 +71,10 @@ def lapse(
     ctx: typer.Context,
     *,
     stack: Annotated[
-        str, typer.Option(envvar="LAPSE_STACK", help="The deployed stack, by its name in CloudFormation.")
+        str,
+        typer.Option(
+            metavar="NAME", envvar="LAPSE_STACK", help="The deployed stack, by its name in CloudFormation."
+        ),
     ] = "lapse",
     policy: Annotated[
         Path | None,

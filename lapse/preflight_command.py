@@ -28,7 +28,7 @@ _STYLES = {Verdict.GOOD: "green", Verdict.LOOK: "yellow", Verdict.UNKNOWN: "dim"
 def preflight(
     ctx: typer.Context,
     table: Annotated[
-        str | None, typer.Argument(metavar="[TABLE]", help="The policy's name of a table; none: all of them.")
+        str | None, typer.Argument(metavar="TABLE", help="The policy's name of a table; none: all of them.")
     ] = None,
     *,
     as_json: AsJson = False,
