@@ -105,10 +105,10 @@ class KnownPurges:
 class KnownSeals:
     """Seals, of which the last one is known."""
 
-    seal: LastSeal | None = None
+    latest: LastSeal | None = None
 
     def last(self) -> LastSeal | None:
-        return self.seal
+        return self.latest
 
 
 @dataclass

@@ -113,7 +113,7 @@ def no_purge(operator: Operator) -> None:
 
 
 def old_seal(operator: Operator) -> None:
-    operator.seals.seal = LastSeal(1, NOW - 3 * DAY)
+    operator.seals.latest = LastSeal(1, NOW - 3 * DAY)
 
 
 def late_answer(operator: Operator) -> None:

@@ -38,7 +38,7 @@ def busy() -> Operator:
     found = Counter({("r", Found.OVERDUE): 2, ("r", Found.OBSERVED): 4})
     operator.sweeps.sweep = Sweep(NOW - DAY, "digest", NOW - DAY / 2, found)
     operator.purges.last = LastPurge(NOW, "wake-up", 3)
-    operator.seals.seal = LastSeal(7, NOW)
+    operator.seals.latest = LastSeal(7, NOW)
     soon, later = (Hold("lost", f"C-{days}", "staff-1", NOW, NOW + days * DAY) for days in (14, 15))
     requests = [Request(f"DSR-{days}", NOW - days * DAY, "dpo-1") for days in (29, 1)]
     operator.memory.facts[shipment_ref()] = Facts(1).held(soon).held(later)
@@ -187,10 +187,10 @@ def test_runs_that_stayed_away_are_worth_a_look(hours: float, minutes: float, st
     operator = Operator()
     operator.sweeps.sweep = Sweep(NOW - timedelta(hours=hours), "digest", NOW)
     operator.purges.last = LastPurge(NOW - timedelta(minutes=minutes), "recurring", 16)
-    operator.seals.seal = LastSeal(1, NOW - 2 * DAY)
+    operator.seals.latest = LastSeal(1, NOW - 2 * DAY)
     seen = look_at_present(operator.controls(), NOW, Horizon())
     assert {title for title, _, bad in lines(seen) if bad} == stale
-    operator.seals.seal = LastSeal(1, NOW - 2.1 * DAY)
+    operator.seals.latest = LastSeal(1, NOW - 2.1 * DAY)
     seen = look_at_present(operator.controls(), NOW, Horizon())
     assert {title for title, _, bad in lines(seen) if bad} == stale | {"Last seal"}
 
