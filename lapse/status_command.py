@@ -96,7 +96,7 @@ def _swept(seen: Present) -> dict[str, Any]:
             "began": sweep.began,
             "finished": sweep.finished,
             "stale": seen.sweep_is_stale,
-            "found": found,
+            "found": found if sweep.finished else None,
             "counts": by_rule(sweep.counts),
         },
         "last_purge": purge

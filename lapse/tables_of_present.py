@@ -127,14 +127,15 @@ def _rule(rule: Rule) -> Row:
 
 def _figures(rule: str, seen: Overview) -> Row:
     soon = zip(("today", "in_7_days", "in_30_days"), AHEAD, strict=True)
-    counts = seen.present.sweep.counts if seen.present.sweep else {}
+    sweep = seen.present.sweep
+    through = sweep.counts if sweep and sweep.finished else None  # until then it has counted nothing
     swept = (Found.WAITING, Found.HELD, Found.OBSERVED, Found.IMPLAUSIBLE, Found.RE_ADDED)
     return {
         "rule": rule,
         "overdue": seen.timetable.overdue.get(rule, 0),
         **{name: seen.timetable.within(days, rule) for name, days in soon},
         "attempts": seen.timetable.tried.get(rule, 0),
-        **{each.value: counts.get((rule, each), 0) for each in swept},
+        **{each.value: through[rule, each] if through is not None else None for each in swept},
         "erased": seen.ledger.by_rule().get(rule, 0),
     }
 

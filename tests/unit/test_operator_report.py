@@ -384,4 +384,5 @@ def test_a_new_stack_has_little_to_say(tmp_path: Path) -> None:
         "There is no seal yet: by itself a chain cannot show that its tail was cut off.",
     ):
         assert text in seen, text
+    assert "delivery-contact 0 0 0 0 0 - - - - - 0" in seen  # no sweep has counted anything
     assert verdict_of(look_over(Operator().controls(), NOW)).colour is Colour.AMBER

@@ -203,6 +203,7 @@ def test_status_of_a_sweep_that_goes_on() -> None:
     operator.facts.unreadable = 1
     shown = lines_of(operator.types("status").out)
     assert {"Last sweep began 2026-08-25 10:15Z, not through yet", "Waiting -"} <= set(shown)
+    assert operator.types("status", "--json").json["last_sweep"]["found"] is None
     assert "Unreadable 1 row of Facts, 0 of Due" in shown
 
 
