@@ -19,7 +19,18 @@ from lapse.timetable import Timetable, read_timetable
 BAR = 30
 """Characters of the longest bar."""
 MOST_DAYS = 3660
-RULE_COLUMNS = ("rule", "clause", "table", "mode", "overdue", "today", "in_7_days", "in_30_days", "until")
+DAY_COLUMNS: Sequence[str] = ("day", "timers")
+RULE_COLUMNS: Sequence[str] = (
+    "rule",
+    "clause",
+    "table",
+    "mode",
+    "overdue",
+    "today",
+    "in_7_days",
+    "in_30_days",
+    "until",
+)
 
 app = typer.Typer()
 
@@ -47,12 +58,12 @@ def due(
     overdue = sum(seen.overdue.values())
     data: dict[str, Any] = {"zone": str(lapse.zone), "until": seen.until, "overdue": overdue}
     if by is Order.DAY:
-        columns: Sequence[str] = ("day", "timers")
-        rows: list[dict[str, Any]] = [{"day": day, "timers": n} for day, n in seen.by_day().items()]
+        columns, rows = DAY_COLUMNS, [{"day": day, "timers": n} for day, n in seen.by_day().items()]
+        shown = _days(seen)
     else:
         columns, rows = RULE_COLUMNS, [_of_rule(each, seen, lapse) for each in _rules(seen, lapse)]
-    data |= {"days" if by is Order.DAY else "rules": rows, "unreadable": seen.unreadable}
-    shown = _days(seen) if by is Order.DAY else _table(rows, seen.until)
+        shown = _table(rows, seen.until)
+    data |= {f"{by}s": rows, "unreadable": seen.unreadable}
     summary = f"{counted(overdue, 'timer')} overdue. Days end in {lapse.zone}."
     answer(data, *shown, summary, as_json=as_json, csv=Listing(columns, rows) if as_csv else None)
 

@@ -62,7 +62,8 @@ def test_status_shows_what_somebody_should_see_to(busy: Operator) -> None:
     answer = busy.types("status")
     assert answer.code == 1
     shown = [line for line in lines_of(answer.out) if not line.startswith("──")]
-    assert shown[0] == f"Stack lapse in 000000000000 eu-west-1, policy PP001 {busy.policy.digest[:12]}"
+    policy = f"policy PP001 {busy.policy.digest[:12]}"
+    assert shown[0] == f"Stack lapse in 000000000000 eu-west-1, {policy}, at 2026-08-25 10:15:00Z"
     assert shown[2:] == [
         "Overdue 2 timers, the oldest by 2 h",
         "Due today 2",
