@@ -1,6 +1,7 @@
 """`lapse dead-letters`: what was refused or failed, why, and back to its queue. Never shows a message."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Annotated
 
 import typer
@@ -39,42 +40,88 @@ def dead_letters(  # noqa: PLR0913 -- the command's options
     if redrive and (reasons or as_csv):
         raise typer.BadParameter("--redrive goes with neither --reasons nor --csv")
     queues = controls(ctx).dead_letters
-    number = queues.count()
-    with LateProgress("Counting", number) as progress:
-        found = queues.reasons(progress.advance)
+    letters = _counted(queues)
     if redrive:
-        _redrive(queues, found, unasked=yes, as_json=as_json)
+        _redrive(queues, letters, unasked=yes, as_json=as_json)
         return
     failures, last = queues.failures(), queues.last_redrive()
-    rows = [{"queue": "dead letters", "reason": each, "messages": n} for each, n in _by_number(found)]
-    rows += [{"queue": "failures", "reason": None, "messages": failures}] if failures else []
-    listing = Listing(("queue", "reason", "messages"), rows) if as_csv else None
     data = {
-        "dead_letters": max(number, sum(found.values())),
-        "reasons": dict(_by_number(found)),
+        "dead_letters": letters.number,
+        "reasons": dict(letters.by_number),
         "failures": failures,
         "last_redrive": last and vars(last),
     }
-    answer(data, *_shown(number, found, failures, last), as_json=as_json, csv=listing)
+    listing = _listing(letters, failures) if as_csv else None
+    shown = [*_reasons(letters), *_besides(failures, last)]
+    answer(data, *shown, as_json=as_json, csv=listing)
 
 
-def _shown(
-    number: int, found: Mapping[str, int], failures: int, last: Redriven | None
-) -> Iterator[RenderableType]:
+@dataclass(frozen=True)
+class Letters:
+    """The dead letters: how many there are, and of those that were looked at, how many by reason."""
+
+    about: int
+    by_reason: Mapping[str, int]
+
+    @property
+    def looked_at(self) -> int:
+        """Of how many the reason is known."""
+        return sum(self.by_reason.values())
+
+    @property
+    def number(self) -> int:
+        """How many there are at least: SQS's own number is a rough one."""
+        return max(self.about, self.looked_at)
+
+    @property
+    def refused(self) -> int:
+        """How many no retry mends."""
+        return sum(times for reason, times in self.by_reason.items() if reason.startswith("refused"))
+
+    @property
+    def failed(self) -> int:
+        """How many may be redriven."""
+        return self.number - self.refused
+
+    @property
+    def by_number(self) -> list[tuple[str, int]]:
+        """The most frequent reasons first."""
+        return sorted(self.by_reason.items(), key=lambda each: (-each[1], each[0]))
+
+
+def _counted(queues: DeadLetters) -> Letters:
+    about = queues.count()
+    with LateProgress("Counting", about) as progress:
+        return Letters(about, queues.reasons(progress.advance))
+
+
+def _listing(letters: Letters, failures: int) -> Listing:
+    rows = [{"queue": "dead letters", "reason": each, "messages": n} for each, n in letters.by_number]
+    rows += [{"queue": "failures", "reason": "", "messages": failures}] if failures else []
+    return Listing(("queue", "reason", "messages"), rows, _not_looked_at(letters))
+
+
+def _reasons(letters: Letters) -> Iterator[RenderableType]:
     rows = table_of("Reason", "Messages")
-    for reason, times in _by_number(found):
+    for reason, times in letters.by_number:
         add_row(rows, reason, f"{times:,}")
     if rows.row_count:
         yield rows
-    looked_at = sum(found.values())
-    yield f"{counted(max(number, looked_at), 'dead letter')}."
-    if number > looked_at:
-        yield f"The reasons of about {number - looked_at:,} were not looked at."
-    if found:
+    yield f"{counted(letters.number, 'dead letter')}."
+    yield from _not_looked_at(letters)
+    if letters.by_reason:
         yield (
             "What was refused no retry mends: mend the producer, and have it send anew. "
             "What failed can be redriven, once the cause is mended: lapse dead-letters --redrive."
         )
+
+
+def _not_looked_at(letters: Letters) -> list[str]:
+    left_out = letters.number - letters.looked_at
+    return [f"The reasons of about {left_out:,} were not looked at."] if left_out else []
+
+
+def _besides(failures: int, last: Redriven | None) -> Iterator[str]:
     if failures:
         yield f"{counted(failures, 'failure')} {_ABOUT_FAILURES}"
     if last:
@@ -82,32 +129,26 @@ def _shown(
         yield f"The last redrive: {last.status.lower()}{why}, about {last.moved:,} moved."
 
 
-def _redrive(queues: DeadLetters, found: Mapping[str, int], *, unasked: bool, as_json: bool) -> None:
-    total = sum(found.values())
-    refused = sum(times for reason, times in found.items() if reason.startswith("refused"))
-    if not total - refused:
-        said = "Nothing to redrive: "
-        said += (
-            f"{counted(refused, 'refused message')}, which no retry mends." if refused else "no dead letters."
+def _redrive(queues: DeadLetters, letters: Letters, *, unasked: bool, as_json: bool) -> None:
+    data = {"started": letters.failed > 0, "messages": letters.failed, "refused": letters.refused}
+    if not letters.failed:
+        refused = f"{counted(letters.refused, 'refused message')}, which no retry mends"
+        answer(
+            data, f"Nothing to redrive: {refused if letters.refused else 'no dead letters'}.", as_json=as_json
         )
-        answer({"started": False, "messages": 0, "refused": refused}, said, as_json=as_json)
         return
-    if not unasked:
-        warning = (
-            f" {refused:,} that were refused have no queue to go to, and SQS may stop there."
-            if refused
-            else ""
-        )
-        question = f"Redrive {counted(total - refused, 'message')} that failed?{warning}"
-        if as_json or not typer.confirm(question, err=True):
-            raise TroubleError("Nothing was redriven.", "Confirm it, or give --yes.")
+    if not unasked and (as_json or not typer.confirm(_question(letters), err=True)):
+        raise TroubleError("Nothing was redriven.", "Confirm it, or give --yes.")
     queues.redrive()
     shown = (
-        f"SQS moves {counted(total - refused, 'message')} to their queues. "
+        f"SQS moves {counted(letters.failed, 'message')} to their queues. "
         "How far it is: lapse dead-letters. What fails again comes back."
     )
-    answer({"started": True, "messages": total - refused, "refused": refused}, shown, as_json=as_json)
+    answer(data, shown, as_json=as_json)
 
 
-def _by_number(found: Mapping[str, int]) -> list[tuple[str, int]]:
-    return sorted(found.items(), key=lambda each: (-each[1], each[0]))
+def _question(letters: Letters) -> str:
+    asked = f"Redrive {counted(letters.failed, 'message')} that failed?"
+    if letters.refused:
+        asked += f" {letters.refused:,} that were refused have no queue to go to, and SQS may stop there."
+    return asked

@@ -1,7 +1,7 @@
 """`lapse preflight`: are the business tables fit for Lapse, and where do copies stay."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import RenderableType
@@ -43,12 +43,8 @@ def preflight(
             for name, real in names.items()
         }
     blocked = [each for remarks in found.values() for each in remarks if each.verdict is Verdict.BLOCKS]
-    tables = [
-        {"table": name, "name": names[name], "remarks": [vars(each) for each in remarks]}
-        for name, remarks in found.items()
-    ]
+    data = {"fit": not blocked, "tables": _json(names, found), "not_seen": NOT_SEEN}
     listing = _listing(names, found) if as_csv else None
-    data = {"fit": not blocked, "tables": tables, "not_seen": NOT_SEEN}
     answer(data, *_shown(names, found, len(blocked)), as_json=as_json, csv=listing)
     if blocked:
         raise typer.Exit(1)
@@ -56,6 +52,13 @@ def preflight(
 
 def _named(table: str | None, policy: Policy) -> list[str]:
     return [known_table(table, policy)] if table else sorted({rule.table for rule in policy.rules})
+
+
+def _json(names: Mapping[str, str], found: Mapping[str, Sequence[Remark]]) -> list[dict[str, Any]]:
+    return [
+        {"table": name, "name": names[name], "remarks": [vars(each) for each in remarks]}
+        for name, remarks in found.items()
+    ]
 
 
 def _shown(

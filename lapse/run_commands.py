@@ -38,7 +38,7 @@ def sweep(ctx: typer.Context, *, as_json: AsJson = False, as_csv: AsCsv = False)
 
 
 @app.command(rich_help_panel=PANEL, epilog=example("lapse purge"))
-def purge(ctx: typer.Context, *, as_json: AsJson = False) -> None:
+def purge(ctx: typer.Context, *, as_json: AsJson = False, as_csv: AsCsv = False) -> None:
     """Erase what is due, now."""
     lapse = controls(ctx)
     summary = _run(lapse, "PurgeFunctionName", "Purging")
@@ -47,7 +47,10 @@ def purge(ctx: typer.Context, *, as_json: AsJson = False) -> None:
         add_row(rows, name, f"{number:,}")
     shown = [rows] if rows.row_count else []
     data = {name: summary[name] for name in ("shards_finished", "shards", "counts")}
-    answer(data, *shown, *_remarks(lapse, summary), as_json=as_json)
+    remarks = list(_remarks(lapse, summary))
+    done = [{"counted": name, "records": number} for name, number in _counted(summary["counts"])]
+    listing = Listing(("counted", "records"), done, remarks) if as_csv else None
+    answer(data, *shown, *remarks, as_json=as_json, csv=listing)
 
 
 def counts_by_rule(counts: Mapping[str, Mapping[str, int]]) -> Table:

@@ -177,3 +177,38 @@ def test_what_is_wrong_is_said_in_two_lines(deployed: Deployed) -> None:
     assert deployed.lapse("explain", "Orders", "1", code=1).stderr.startswith(
         "lapse: The policy has no such table."
     )
+
+
+def test_an_event_is_sent_by_hand(deployed: Deployed) -> None:
+    """What is refused before it is sent comes nowhere; what is sent becomes a fact."""
+    sample = Path(__file__).parents[2] / "events" / "contract" / "contact-left.json"
+    sent = deployed.json("send", str(sample))
+    assert (sent["sent"], sent["starts"][0]["rule"]) == (True, "leaver-contact")
+
+    def told() -> Any:
+        return deployed.json("explain", "Contacts", "C-7")["facts"]
+
+    eventually(told, within=120)
+    assert told() == {"left": ["2026-08-25T09:15:00Z"]}
+
+
+def test_dead_letters_are_counted_and_not_lost(deployed: Deployed) -> None:
+    """A refused event shows its reason, as often as one looks; this stack redrives nothing, and says so."""
+    send = deployed.stack.clients.events.put_events
+    event = {"Source": "orders", "DetailType": "ShipmentDispatched", "Detail": '{"shipment_id": "S-9"}'}
+    send(Entries=[{"EventBusName": deployed.outputs["EventBusName"], **event}])  # type: ignore[typeddict-item]
+    eventually(lambda: deployed.json("dead-letters")["dead_letters"], within=120)
+    for _ in range(2):
+        assert deployed.json("dead-letters")["reasons"] == {"refused: shipped_at: is missing": 1}
+    url = deployed.outputs["DeadLetterQueueUrl"]
+    deployed.stack.clients.sqs.send_message(QueueUrl=url, MessageBody="{}")
+    found = deployed.lapse("dead-letters", "--redrive", "--yes", code=1)
+    assert found.stderr.startswith("lapse: This SQS moves no messages (StartMessageMoveTask: InvalidAction)")
+
+
+def test_the_stacks_own_tables_are_fit(deployed: Deployed) -> None:
+    """Nothing blocks, and nothing that this stack can answer is unknown."""
+    found = deployed.json("preflight")
+    assert (found["fit"], [each["table"] for each in found["tables"]]) == (True, ["Contacts", "Shipments"])
+    verdicts = {each["verdict"] for table in found["tables"] for each in table["remarks"]}
+    assert verdicts <= {"good", "look at this"}

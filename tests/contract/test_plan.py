@@ -113,6 +113,17 @@ def test_what_it_says(world: World, tmp_path: Path) -> None:
     assert "lapse policy attributes" not in done.out
 
 
+def test_the_numbers_as_a_list(world: World, tmp_path: Path) -> None:
+    """By rule and time, before and after; what the list cannot hold is said beside it."""
+    published(world)
+    inhabited(world)
+    header, *rows = planned(world, tmp_path, SIXTY, "--csv").out.splitlines()
+    assert header == "rule,state,erased,before,after"
+    assert "delivery-contact,changed,at once,0,3" in rows
+    beside = planned(world, tmp_path, SIXTY, "--csv").err
+    assert beside == "At once: 5 erasures (by the old policy 0).\n"
+
+
 def test_rules_that_come_and_go(world: World, tmp_path: Path) -> None:
     """A removed rule erases nothing any more; one that erases more does so at once; a limit is warned of."""
     published(world)

@@ -158,6 +158,7 @@ def test_the_groups_of_commands_are_there() -> None:
     [
         *("status", "explain", "hold", "release", "holds", "erase", "requests", "correct"),
         *("pause", "resume", "sweep", "purge", "ledger verify"),
+        *("preflight", "dead-letters", "send"),
     ],
 )
 def test_the_operators_commands_answer_programs_too(command: str) -> None:

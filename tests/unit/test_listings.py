@@ -129,6 +129,15 @@ def test_what_a_sweep_found_as_a_list(operator: Operator) -> None:
     )
 
 
+def test_what_a_purge_did_as_a_list(operator: Operator) -> None:
+    """And beside it whether anything is left."""
+    summary = {"shards_finished": 16, "shards": 16, "counts": {"Purges": 1, "Erased": 3}}
+    operator.functions.answers = [summary]
+    answer = operator.types("purge", "--csv")
+    assert answer.out == "counted,records\nerased,3\n"
+    assert answer.err == "Nothing that is due is left.\n"
+
+
 @pytest.mark.parametrize("words", [("--json", "--csv"), ("--csv", "--json")])
 @pytest.mark.parametrize(
     "command", [("holds",), ("requests",), ("sweep",), ("policy", "check", SHIPPED), ("explain", "S", "1")]
