@@ -22,7 +22,7 @@ export CONFIG LAPSE_ARCH LAPSE_POLICY
 UV := .envs/uv/bin/uv
 SAM := .envs/sam/bin/sam
 PY := .venv/bin/python
-CHECKED := functions shared lapse tests bench
+CHECKED := functions shared lapse tests bench audit
 SOURCES = $(foreach top,$(CHECKED),$(if $(wildcard $(top)/*.py $(top)/*/*.py),$(top)))
 export SAM_CLI_TELEMETRY := 0
 

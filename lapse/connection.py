@@ -10,6 +10,7 @@ import boto3
 from botocore.config import Config
 from pydantic import ValidationError
 
+from lapse.aws_seals import StackSeals
 from lapse.aws_stores import AwsStores
 from lapse.controls import Controls
 from lapse.trouble import TroubleError
@@ -100,6 +101,7 @@ def connect(
         functions = session.client("lambda", config=_UNTIL_IT_ENDS)
         queues = session.client("sqs", config=_FROM_AFAR)
         scheduler = session.client("scheduler", config=_FROM_AFAR)
+        buckets = session.client("s3", config=_FROM_AFAR)
     outputs = _outputs(session, stack)
     settings, purge_arn = _settings(functions, _output(outputs, "PurgeFunctionName"))
     ledger = LedgerTable(dynamodb, settings.ledger_table)
@@ -125,6 +127,7 @@ def connect(
         sweeps=SweepTable(dynamodb, settings.due_table),
         functions=StackFunctions(functions, outputs),
         dead_letters=StackDeadLetters(queues, _output(outputs, "DeadLetterQueueUrl")),
+        seals=StackSeals(buckets, lambda: _output(outputs, "SealBucketName")),
         stores=stores,
     )
 

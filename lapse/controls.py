@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 import typer
 
 from lapse.arguments import record_named, records_named
+from lapse.seals import Seals
 from lapse.stores import Stores
 from shared.evidence import Entry
 from shared.facts import Facts
@@ -89,6 +90,7 @@ class Controls:
     sweeps: Sweeps
     functions: Functions
     dead_letters: DeadLetters
+    seals: Seals
     stores: Stores
     """All tables, for `restore` and `policy plan`."""
 

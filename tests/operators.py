@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 
 from lapse.cli import app
 from lapse.controls import Controls
+from lapse.seals import LastSeal, SealFile
 from shared.finding import Cursor, FactsPage
 from shared.ledger_batch import BEGINNING, Batch, Kept, chained, entries_in, seal
 from shared.ledger_index import partition
@@ -98,6 +99,20 @@ class DeadLetters:
         return self.messages
 
 
+@dataclass
+class KnownSeals:
+    """A bucket."""
+
+    kept: list[SealFile] = field(default_factory=list)
+    latest: LastSeal | None = None
+
+    def last(self) -> LastSeal | None:
+        return self.latest
+
+    def files(self) -> Iterator[SealFile]:
+        yield from self.kept
+
+
 @dataclass(frozen=True)
 class Answer:
     """What a command printed, and how it ended."""
@@ -127,6 +142,7 @@ class Operator:
     functions: Functions = field(default_factory=Functions)
     sweeps: KnownSweeps = field(default_factory=KnownSweeps)
     dead_letters: DeadLetters = field(default_factory=DeadLetters)
+    seals: KnownSeals = field(default_factory=KnownSeals)
     stores: Any = None  # restore and plan have operators of their own
 
     def __post_init__(self) -> None:
@@ -149,6 +165,7 @@ class Operator:
             sweeps=self.sweeps,
             functions=self.functions,
             dead_letters=self.dead_letters,
+            seals=self.seals,
             stores=self.stores,
         )
 

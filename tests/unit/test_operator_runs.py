@@ -12,7 +12,7 @@ from shared.pausing import Pause
 from shared.sweep_state import PartProgress, Sweep
 from shared.timer import Timer
 from tests.builders import NOW, contact_ref, shipment_ref
-from tests.operators import Operator
+from tests.operators import Functions, Operator
 
 DAY = timedelta(days=1)
 THROUGH = {"finished": True, "counts": {"delivery-contact": {"overdue": 1203, "re_added": 1}}, "failures": []}
@@ -199,3 +199,21 @@ def test_status_of_a_sweep_that_goes_on() -> None:
     operator.facts.unreadable = 1
     lines = [" ".join(line.split()) for line in operator.types("status").out.splitlines()]
     assert lines[-2:] == ["Last sweep began 2026-08-25 10:15Z, not through yet", "Unreadable facts 1"]
+
+
+@pytest.mark.parametrize(
+    ("number", "findings", "code", "said"),
+    [
+        (7, [], 0, "Seal 7.\n"),
+        (None, [], 0, "Another run was just about to seal: there is nothing to do.\n"),
+        (8, ["shard 03, batch 2: prev is not"], 1, "Seal 8.\nshard 03, batch 2: prev is not\n"),
+    ],
+)
+def test_sealing_by_hand(number: int | None, findings: list[str], code: int, said: str) -> None:
+    """Says its number, and what is wrong with the chains that it sealed."""
+    summary: dict[str, Any] = {"sealed": number, "counts": {}, "findings": findings, "failures": []}
+    operator = Operator(functions=Functions([summary, summary]))
+    answer = operator.types("seal")
+    assert (answer.code, answer.out, operator.functions.invoked) == (code, said, ["SealFunctionName"])
+    answer = operator.types("seal", "--json")
+    assert (answer.code, answer.json) == (code, {"sealed": number, "findings": findings})
