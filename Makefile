@@ -74,6 +74,7 @@ deploy: build ## sam build and sam deploy to your AWS account (CONFIG=dev, or CO
 bench: envs ## Run the benchmarks
 	$(PY) -m bench
 	$(PY) -m bench.sweep
+	$(PY) -m bench.ledger
 
 mutants: envs .envs/mutants/.ready ## Mutate the pure part, the guard and the ledger (ONLY=shared/retention.py, JOBS=)
 	$(PY) -m tests.mutants $(if $(JOBS),--jobs $(JOBS)) $(ONLY)

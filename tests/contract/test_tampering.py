@@ -231,6 +231,10 @@ def seals_change_places(files: Files) -> None:
     files.seals[2], files.seals[3] = files.seals[3], files.seals[2]
 
 
+def a_seal_has_anothers_number(files: Files) -> None:
+    files.seals = {2: files.seals[3]}
+
+
 def a_seal_is_there_twice(files: Files) -> None:
     files.seals[2] = files.seals[1]
 
@@ -280,6 +284,7 @@ TAMPERINGS: dict[Callable[[Files], None], set[str]] = {
     a_seal_is_forged_with_another_key: {"seal 2", "seal 3"},
     a_seal_is_forged_in_the_keys_name: {"seal 2", "seal 3"},
     seals_change_places: {"seal 2", "seal 3"},
+    a_seal_has_anothers_number: {"seal 1", "seal 2"},
     a_seal_is_there_twice: {"seal 2", "seal 3"},
     a_forged_seal_is_added: {"seal 4", B2},
     a_seal_is_no_seal: {"seal 2"},
