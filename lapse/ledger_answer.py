@@ -10,6 +10,7 @@ from rich.console import RenderableType
 
 from lapse.answer import add_row, counted, short, table_of
 from lapse.ledger_audit import Chain, LineFinding
+from lapse.receipts import Receipts
 from lapse.trouble import TroubleError
 from shared.ledger import Finding, Head
 
@@ -24,6 +25,12 @@ class Verdict:
     findings: list["Finding | LineFinding | SealFinding"] = field(default_factory=list)
     chains: Mapping[str, Chain] = field(default_factory=dict)
     sealed: "Sealed | None" = None
+    receipts: Receipts | None = None
+
+    @property
+    def is_good(self) -> bool:
+        """Whether nothing was found, and no receipt is missing."""
+        return not self.findings and not (self.receipts and self.receipts.missing)
 
     @property
     def entries(self) -> int:
@@ -37,17 +44,23 @@ class Verdict:
             for name, chain in self.chains.items()
         }
         places = [_place(finding) for finding in self.findings]
-        data = {"good": not self.findings, "shards": shards, "findings": places}
-        if self.sealed is None:
-            return data
-        last = self.sealed.last
+        data = {"good": self.is_good, "shards": shards, "findings": places}
+        seals = self._seals_as_json(self.sealed) if self.sealed else {}
+        return data | seals | (self._receipts_as_json(self.receipts) if self.receipts else {})
+
+    def _receipts_as_json(self, receipts: Receipts) -> dict[str, Any]:
+        missing = [each.as_json() for each in receipts.missing]
+        return {"receipts": {"asked": receipts.asked, "too_old": receipts.too_old, "missing": missing}}
+
+    def _seals_as_json(self, sealed: "Sealed") -> dict[str, Any]:
+        last = sealed.last
         unsealed = {
             chain.name: {"from_batch": chain.sealed_up_to + 1, "batches": chain.unsealed}
             for chain in self.chains.values()
             if chain.unsealed
         }
-        about = {"sound": self.sealed.seals, "last": last and {"number": last.number, "at": last.at}}
-        return {**data, "seals": about, "unsealed": unsealed}
+        about = {"sound": sealed.seals, "last": last and {"number": last.number, "at": last.at}}
+        return {"seals": about, "unsealed": unsealed}
 
     def shown(self) -> Iterator[RenderableType]:
         """For people."""
@@ -61,6 +74,15 @@ class Verdict:
         entries = counted(self.entries, "entry", "entries")
         whole = "All chains are whole" + (", as sealed" if self.sealed else "")
         yield f"{counted(len(self.findings), 'finding')}." if self.findings else f"{whole}: {entries}."
+
+        if self.receipts:
+            yield from self._of_receipts(self.receipts)
+
+    def _of_receipts(self, receipts: Receipts) -> Iterator[str]:
+        yield from map(str, receipts.missing)
+        old = f" Of {receipts.too_old:,} the ledger may have dropped the name." if receipts.too_old else ""
+        missing = counted(len(receipts.missing), "receipt")
+        yield f"{counted(receipts.asked, 'record')} whose fields are gone: {missing} missing.{old}"
 
     def _of_seals(self, sealed: "Sealed") -> Iterator[str]:
         last = sealed.last

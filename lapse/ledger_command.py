@@ -14,7 +14,9 @@ from lapse.late_progress import LateProgress
 from lapse.ledger_answer import Verdict, read_heads
 from lapse.ledger_audit import chains_to_follow, follow_lines
 from lapse.ledger_file import lines_of, read_lines, write, write_whole
+from lapse.receipts import look_for_receipts
 from lapse.seals import keep_seals
+from lapse.stores import known_table
 from lapse.trouble import TroubleError
 from shared.ledger_batch import Batch
 from shared.record import SHARDS
@@ -46,6 +48,16 @@ PublicKeys = Annotated[
         exists=True,
         dir_okay=False,
         help="The key to verify seals by, in PEM. Repeat it for each key that ever signed.",
+    ),
+]
+
+
+Against = Annotated[
+    str | None,
+    typer.Option(
+        "--against",
+        metavar="TABLE",
+        help="The policy's name of a table: is there a receipt for each record whose fields are gone?",
     ),
 ]
 
@@ -97,9 +109,10 @@ def verify_ledger(  # noqa: PLR0913 -- an option each
     seals: SealsIn = None,
     public_keys: PublicKeys = None,
     heads: Heads = None,
+    against: Against = None,
     as_json: AsJson = False,
 ) -> None:
-    """Verify all chains; end with 1 if anything is found. With EXPORT, nothing is asked of AWS.
+    """Verify all chains; end with 1 if anything is found. With EXPORT, AWS is asked of --against only.
 
     A chain by itself cannot tell that its tail was cut off: seals can, which nobody can change, as far as
     they reach. Or keep what `--json` prints where nobody who can write the ledger can change it, and give it
@@ -115,11 +128,15 @@ def verify_ledger(  # noqa: PLR0913 -- an option each
         lines = read_lines(export) if export else _live(controls(ctx))
         verdict.findings += follow_lines(_counted(lines, bar), verdict.chains)
     verdict.findings += (finding for chain in verdict.chains.values() for finding in chain.end())
+    if against:
+        lapse = controls(ctx)
+        with LateProgress("Records looked at", None) as bar:
+            verdict.receipts = look_for_receipts(known_table(against, lapse.policy), lapse, bar.advance)
     if as_json:
         print_json(verdict.as_json())
     else:
         answer(None, *verdict.shown(), as_json=False)
-    if verdict.findings:
+    if not verdict.is_good:
         raise typer.Exit(1)
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from itertools import count, islice
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import boto3
@@ -56,6 +57,9 @@ def run_and_sealed(key: LocalKey) -> Iterator[Operator]:
         operator: Any = Operator(now=world.now)
         operator.ledger = world.ledger
         operator.seals = StackSeals(s3, lambda: "seals")
+        operator.facts = world.facts
+        operator.stores = SimpleNamespace(without_fields=world.records)
+        operator.world = world
         yield operator
 
 

@@ -7,13 +7,16 @@ import sys
 from collections.abc import Callable
 from hashlib import sha256 as hashed
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from lapse import project
+from shared.instants import DAY
+from tests.builders import NOW, shipment, shipment_ref, to_wire_text
 from tests.operators import Operator
 from tests.sealing import LocalKey
-from tests.tampering import CHAIN, OLD, RECORDS, Files, names_changed, resigned, run_and_sealed
+from tests.tampering import CHAIN, OLD, POLICY, RECORDS, Files, names_changed, resigned, run_and_sealed
 
 B1, B2, B3, B4 = (f"shard {CHAIN:02}, batch {seq}" for seq in range(1, 5))
 AUDIT = project.ROOT / "audit" / "verify.py"
@@ -347,3 +350,40 @@ def test_a_key_must_be_given_and_be_one(files: Files, tmp_path: Path) -> None:
     assert (answer.code, "holds no public key of P-256" in answer.said) == (1, True)
     answer = Operator().types("ledger", "verify", export, "--public-key", tmp_path / "files" / "key.pem")
     assert (answer.code, "Name --seals, too." in answer.said) == (1, True)
+
+
+def test_a_missing_receipt_is_named() -> None:
+    """A record that a rule was due of, whose fields are absent, and of which the ledger tells nothing."""
+    verify = ("ledger", "verify", "--against", "Shipments")
+    with run_and_sealed(LocalKey()) as operator:
+        world: Any = operator.world  # type: ignore[attr-defined]
+        answer = operator.types(*verify)
+        assert (answer.code, answer.out.splitlines()[-1]) == (
+            0,
+            "8 records whose fields are gone: 0 receipts missing.",
+        )
+        gone: Any = {"contact_number": None, "email": None}
+        too_old = to_wire_text(NOW - POLICY.names_retain - 91 * DAY)
+        for shipment_id, changes in {
+            "silent": gone,
+            "half there": {"email": None},
+            "not due": {**gone, "shipped_at": {"S": to_wire_text(NOW)}},
+            "not drop-shipped": {**gone, "drop_ship": {"BOOL": False}},
+            "long ago": {**gone, "shipped_at": {"S": too_old}},
+        }.items():
+            world.business.put(shipment_ref(shipment_id), shipment(shipment_id, **changes))
+        answer = operator.types(*verify, columns=200)
+        data = operator.types(*verify, "--json")
+        wrong = operator.types("ledger", "verify", "--against", "Parcels")
+        contacts = operator.types("ledger", "verify", "--against", "Contacts")
+    due = "2026-08-15 10:15Z"
+    told = f"Shipments silent: delivery-contact was due {due}, its fields are absent: no receipt"
+    counted = (
+        "10 records whose fields are gone: 1 receipt missing. Of 1 the ledger may have dropped the name."
+    )
+    assert (answer.code, answer.out.splitlines()[-2:]) == (1, [told, counted])
+    assert (data.code, data.json["good"], data.json["findings"]) == (1, False, [])
+    named = {"table": "Shipments", "key": {"shipment_id": "silent"}, "rule": "delivery-contact"}
+    assert data.json["receipts"]["missing"] == [{**named, "due": "2026-08-15T10:15:00Z"}]
+    assert (wrong.code, "The policy has no such table." in wrong.err) == (1, True)
+    assert contacts.code == 0
