@@ -78,7 +78,7 @@ def opened(text: str) -> tuple[str, bytes]:
     try:
         written = json.loads(text)
         return str(written["body"]), base64.b64decode(written["signature"], validate=True)
-    except (KeyError, TypeError, RecursionError):
+    except (KeyError, TypeError, ValueError, RecursionError):
         raise ValueError("the file cannot be read as a seal") from None
 
 
@@ -99,9 +99,10 @@ def read_body(body: str) -> Seal:
             unnamed={chain: _number(written["unnamed"][chain]) for chain in CHAINS},
             unnaming={chain: _number(written["unnaming"][chain]) for chain in CHAINS},
         )
-    except (KeyError, TypeError, AttributeError, RecursionError):
+        canonical = seal.body
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError):
         raise ValueError("the body cannot be read") from None
-    if seal.body != body:
+    if canonical != body:
         raise ValueError("the body is of another version, or not canonical")
     return seal
 
@@ -112,5 +113,5 @@ def _head(written: Mapping[str, Any]) -> Head:
 
 def _number(written: object) -> int:
     if type(written) is not int or not 0 <= written < 2**53:  # not isinstance: true is no 1
-        raise ValueError("a number in the body is none")
+        raise TypeError
     return written
