@@ -22,7 +22,7 @@ export CONFIG LAPSE_ARCH LAPSE_POLICY
 UV := .envs/uv/bin/uv
 SAM := .envs/sam/bin/sam
 PY := .venv/bin/python
-CHECKED := functions shared lapse tests bench
+CHECKED := functions shared lapse tests bench audit
 SOURCES = $(foreach top,$(CHECKED),$(if $(wildcard $(top)/*.py $(top)/*/*.py),$(top)))
 export SAM_CLI_TELEMETRY := 0
 
@@ -75,6 +75,7 @@ bench: envs ## Run the benchmarks
 	$(PY) -m bench
 	$(PY) -m bench.sweep
 	$(PY) -m bench.officer_report
+	$(PY) -m bench.ledger
 
 mutants: envs .envs/mutants/.ready ## Mutate the pure part, the guard and the ledger (ONLY=shared/retention.py, JOBS=)
 	$(PY) -m tests.mutants $(if $(JOBS),--jobs $(JOBS)) $(ONLY)

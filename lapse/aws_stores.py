@@ -47,6 +47,11 @@ class AwsStores:
         return Scans(ScannedTables(self.client, self.tables, self.facts_table), facts)
 
     @property
+    def without_fields(self) -> ScannedTables:
+        """As `Stores.without_fields`."""
+        return ScannedTables(self.client, self.tables, self.facts_table)
+
+    @property
     def rebuilding(self) -> rebuild_facts.Ports:
         """As `Stores.rebuilding`."""
         ledger = LedgerTable(self.client, self.ledger_table)

@@ -12,10 +12,10 @@ from pydantic import ValidationError
 
 from lapse.aws_copies import AwsCopies
 from lapse.aws_inspection import AwsInspection
+from lapse.aws_seals import StackSeals
 from lapse.aws_stores import AwsStores
 from lapse.controls import Controls
 from lapse.dead_letter_queues import StackDeadLetters
-from lapse.seals import NoSeals
 from lapse.trouble import TroubleError
 from shared.aws import CLIENT_CONFIG, failures_of
 from shared.brake import BrakeWithEvidence
@@ -88,6 +88,7 @@ def connect(
         functions = session.client("lambda", config=_UNTIL_IT_ENDS)
         queues = session.client("sqs", config=_FROM_AFAR)
         scheduler = session.client("scheduler", config=_FROM_AFAR)
+        buckets = session.client("s3", config=_FROM_AFAR)
     outputs = _outputs(session, stack)
     settings, purge_arn = _settings(functions, _output(outputs, "PurgeFunctionName"))
     ledger = LedgerTable(dynamodb, settings.ledger_table)
@@ -112,12 +113,12 @@ def connect(
         bus=LazyBus(settings.event_bus_name),
         sweeps=SweepTable(dynamodb, settings.due_table),
         purges=LastPurgeTable(dynamodb, settings.due_table),
-        seals=NoSeals(),
         copies=AwsCopies(dynamodb, settings.tables),
         functions=StackFunctions(functions, outputs),
         dead_letters=StackDeadLetters(
             queues, _output(outputs, "DeadLetterQueueUrl"), lambda: _output(outputs, "FailureQueueUrl")
         ),
+        seals=StackSeals(buckets, lambda: _output(outputs, "SealBucketName")),
         stores=stores,
         account=purge_arn.split(":")[4],
         region=purge_arn.split(":")[3],

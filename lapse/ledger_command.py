@@ -1,25 +1,33 @@
-"""`lapse ledger …`: is the evidence whole."""
+"""`lapse ledger …`: is the evidence whole; and the evidence as files, for others to see for themselves."""
 
-import json
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+import sys
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from lapse.answer import add_row, answer, counted, table_of
+from lapse.answer import answer, counted, print_json
 from lapse.arguments import AsJson
-from lapse.controls import controls
+from lapse.controls import Controls, controls
 from lapse.examples import example
+from lapse.late_progress import LateProgress
+from lapse.ledger_answer import Verdict, read_heads
+from lapse.ledger_audit import chains_to_follow, follow_lines
+from lapse.ledger_file import lines_of, read_lines, write, write_whole
+from lapse.receipts import look_for_receipts
+from lapse.seals import keep_seals
+from lapse.stores import known_table
 from lapse.trouble import TroubleError
-from shared.ledger import Finding, Head, verify
 from shared.ledger_batch import Batch
 from shared.record import SHARDS
 
-NO_HEAD = Head(0, "")
 app = typer.Typer(no_args_is_help=True)
 
+Export = Annotated[
+    Path | None,
+    typer.Argument(exists=True, dir_okay=False, help="What `ledger export` wrote; else the live ledger."),
+]
 Heads = Annotated[
     Path | None,
     typer.Option(
@@ -29,24 +37,30 @@ Heads = Annotated[
         help="What an earlier `ledger verify --json` printed: still there?",
     ),
 ]
+SealsIn = Annotated[
+    Path | None,
+    typer.Option("--seals", exists=True, file_okay=False, help="Where `ledger seals` put them."),
+]
+PublicKeys = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--public-key",
+        metavar="FILE",
+        exists=True,
+        dir_okay=False,
+        help="The key to verify seals by, in PEM. Repeat it for each key that ever signed.",
+    ),
+]
 
 
-@dataclass
-class Chain:
-    """A shard's chain, counted while it is read."""
-
-    shard: str
-    batches: int = 0
-    entries: int = 0
-    head: Head = NO_HEAD
-
-    def counting(self, batches: Iterable[Batch]) -> Iterator[Batch]:
-        """The same batches."""
-        for batch in batches:
-            self.batches += 1
-            self.entries += _entries_of(batch)
-            self.head = Head(int(batch["seq"]), batch["hash"])
-            yield batch
+Against = Annotated[
+    str | None,
+    typer.Option(
+        "--against",
+        metavar="TABLE",
+        help="The policy's name of a table: is there a receipt for each record whose fields are gone?",
+    ),
+]
 
 
 @app.callback()
@@ -54,54 +68,91 @@ def ledger() -> None:
     """The ledger: tamper-evident proof of what was erased, and of what Lapse was told."""
 
 
-@app.command("verify", epilog=example("lapse ledger verify"))
-def verify_ledger(ctx: typer.Context, *, heads: Heads = None, as_json: AsJson = False) -> None:
-    """Verify all chains; end with 1 if anything is found.
-
-    A chain by itself cannot tell that its tail was cut off. So keep what `--json` prints where nobody who can
-    write the ledger can change it, and give it as --heads the next time.
-    """
-    kept = _read_heads(heads) if heads else {}
+@app.command("export", epilog=example("lapse ledger export --out ledger.jsonl"))
+def export_ledger(
+    ctx: typer.Context,
+    *,
+    out: Annotated[Path | None, typer.Option(metavar="FILE", help="Instead of the terminal.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write all chains as JSON lines: one that says what it is, then one for each batch."""
     lapse = controls(ctx)
-    chains = [Chain(f"{shard:02}") for shard in range(SHARDS)]
-    findings: list[Finding] = []
-    for shard, chain in enumerate(chains):
-        findings += verify(chain.shard, chain.counting(lapse.ledger.batches(shard)), kept.get(chain.shard))
-    answer(_json(chains, findings), *_shown(chains, findings), as_json=as_json)
-    if findings:
+    with LateProgress("Batches read", None) as bar:
+        batches = _counted(_live(lapse), bar)
+        lines = lines_of(lapse.stack, lapse.clock(), batches)
+        if out is None:
+            write(sys.stdout, lines)
+            return
+        number = write_whole(out, lines) - 1
+    answer({"file": str(out), "batches": number}, f"{counted(number, 'batch', 'batches')}.", as_json=as_json)
+
+
+@app.command("seals", epilog=example("lapse ledger seals --out seals"))
+def seals(
+    ctx: typer.Context,
+    *,
+    out: Annotated[Path, typer.Option(metavar="DIR", file_okay=False, help="Where to keep them.")],
+    as_json: AsJson = False,
+) -> None:
+    """Copy all seals and public keys into a directory; what is there already must be the same."""
+    lapse = controls(ctx)
+    with LateProgress("Seals read", None) as bar:
+        kept = keep_seals(lapse.seals, out, bar.advance)
+    text = f"{counted(kept.seals, 'seal')} and {counted(kept.keys, 'public key')}, {kept.new:,} of them new."
+    answer({"seals": kept.seals, "public_keys": kept.keys, "new": kept.new}, text, as_json=as_json)
+
+
+@app.command("verify", epilog=example("lapse ledger verify"))
+def verify_ledger(  # noqa: PLR0913 -- an option each
+    ctx: typer.Context,
+    export: Export = None,
+    *,
+    seals: SealsIn = None,
+    public_keys: PublicKeys = None,
+    heads: Heads = None,
+    against: Against = None,
+    as_json: AsJson = False,
+) -> None:
+    """Verify all chains; end with 1 if anything is found. With EXPORT, AWS is asked of --against only.
+
+    A chain by itself cannot tell that its tail was cut off: seals can, which nobody can change, as far as
+    they reach. Or keep what `--json` prints where nobody who can write the ledger can change it, and give it
+    as --heads the next time.
+    """
+    verdict = Verdict()
+    if public_keys and not seals:
+        raise TroubleError("--public-key: there is nothing to verify by it.", "Name --seals, too.")
+    if seals:
+        _verify_seals(seals, public_keys or [], verdict)
+    verdict.chains = chains_to_follow(read_heads(heads) if heads else {}, verdict.sealed)
+    with LateProgress("Batches verified", None) as bar:
+        lines = read_lines(export) if export else _live(controls(ctx))
+        verdict.findings += follow_lines(_counted(lines, bar), verdict.chains)
+    verdict.findings += (finding for chain in verdict.chains.values() for finding in chain.end())
+    if against:
+        lapse = controls(ctx)
+        with LateProgress("Records looked at", None) as bar:
+            verdict.receipts = look_for_receipts(known_table(against, lapse.policy), lapse, bar.advance)
+    if as_json:
+        print_json(verdict.as_json())
+    else:
+        answer(None, *verdict.shown(), as_json=False)
+    if not verdict.is_good:
         raise typer.Exit(1)
 
 
-def _json(chains: list[Chain], findings: list[Finding]) -> dict[str, Any]:
-    heads = {
-        each.shard: {"batches": each.batches, "entries": each.entries, **each.head._asdict()}
-        for each in chains
-    }
-    places = [{"shard": f.shard, "batch": f.seq, "entry": f.entry, "what": f.what} for f in findings]
-    return {"good": not findings, "shards": heads, "findings": places}
+def _verify_seals(directory: Path, public_keys: list[Path], verdict: Verdict) -> None:
+    from lapse.sealed import Sealed, read_keys, verify_seals  # noqa: PLC0415 -- cryptography takes its time to load
+
+    verdict.sealed = Sealed()
+    verdict.findings += verify_seals(directory, read_keys(public_keys), verdict.sealed)
 
 
-def _shown(chains: list[Chain], findings: list[Finding]) -> Iterator[Any]:
-    rows = table_of("Shard", "Batches", "Entries", "Head")
-    for each in chains:
-        add_row(rows, each.shard, f"{each.batches:,}", f"{each.entries:,}", each.head.hash[:16])
-    yield rows
-    yield from (str(each) for each in findings)
-    entries = counted(sum(each.entries for each in chains), "entry", "entries")
-    yield f"{counted(len(findings), 'finding')}." if findings else f"All chains are whole: {entries}."
+def _live(lapse: Controls) -> Iterator[Batch]:
+    return (batch for shard in range(SHARDS) for batch in lapse.ledger.batches(shard))
 
 
-def _entries_of(batch: Batch) -> int:
-    """How many entries a batch has; of one that cannot be read, which the verifier will say, none."""
-    try:
-        return len(json.loads(batch["body"])["entries"])
-    except (ValueError, KeyError, TypeError):
-        return 0
-
-
-def _read_heads(file: Path) -> Mapping[str, Head]:
-    try:
-        shards = json.loads(file.read_text())["shards"]
-        return {shard: Head(int(each["seq"]), str(each["hash"])) for shard, each in shards.items()}
-    except (ValueError, KeyError, TypeError, AttributeError):
-        raise TroubleError("--heads: the file is no output of `lapse ledger verify --json`.") from None
+def _counted[T](batches: Iterator[T], bar: LateProgress) -> Iterator[T]:
+    for batch in batches:
+        yield batch
+        bar.advance(1)

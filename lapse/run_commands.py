@@ -1,4 +1,4 @@
-"""`lapse sweep` and `purge`: the functions, invoked by hand and waited for."""
+"""`lapse sweep`, `purge` and `seal`: the functions, invoked by hand and waited for."""
 
 import re
 import sys
@@ -51,6 +51,18 @@ def purge(ctx: typer.Context, *, as_json: AsJson = False, as_csv: AsCsv = False)
     done = [{"counted": name, "records": number} for name, number in _counted(summary["counts"])]
     listing = Listing(("counted", "records"), done, remarks) if as_csv else None
     answer(data, *shown, *remarks, as_json=as_json, csv=listing)
+
+
+@app.command(rich_help_panel=PANEL, epilog=example("lapse seal"))
+def seal(ctx: typer.Context, *, as_json: AsJson = False) -> None:
+    """Sign the ledger's heads, now; otherwise it is done once a day. Ends with 1 if a chain is broken."""
+    lapse = controls(ctx)
+    summary = lapse.functions.run("SealFunctionName")
+    number, findings = summary["sealed"], summary["findings"]
+    said = f"Seal {number}." if number else "Another run was just about to seal: there is nothing to do."
+    answer({"sealed": number, "findings": findings}, said, *findings, as_json=as_json)
+    if findings:
+        raise typer.Exit(1)
 
 
 def counts_by_rule(counts: Mapping[str, Mapping[str, int]]) -> Table:

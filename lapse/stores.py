@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
+from lapse.receipts import RecordsWithoutFields
 from lapse.trouble import TroubleError
 from shared import rebuild_facts, replay
 from shared.policy import Policy
@@ -41,6 +42,10 @@ class Stores(Protocol):
     @property
     def scans(self) -> Scans:
         """The live tables, to be looked at."""
+
+    @property
+    def without_fields(self) -> RecordsWithoutFields:
+        """The live tables, for records whose fields are gone."""
 
     @property
     def rebuilding(self) -> rebuild_facts.Ports:

@@ -28,6 +28,10 @@ _ACTIONS: Final = {
     "ChangeMessageVisibility": "sqs:ChangeMessageVisibility",
     "StartMessageMoveTask": "sqs:StartMessageMoveTask, ReceiveMessage, DeleteMessage and SendMessage",
     "ListMessageMoveTasks": "sqs:ListMessageMoveTasks",
+    "ListObjectsV2": "s3:ListBucket",
+    "ListObjectVersions": "s3:ListBucketVersions",
+    "GetObject": "s3:GetObject",
+    "GetObjectVersion": "s3:GetObjectVersion",
     "TransactWriteItems": "dynamodb:PutItem, UpdateItem, DeleteItem and ConditionCheckItem",
 }
 """The permissions whose names the operations do not tell; the others are DynamoDB's."""
@@ -85,7 +89,7 @@ _FAILED_CALLS: Final = (
         "Try again.",
     ),
     (
-        {"ResourceNotFoundException", "AWS.SimpleQueueService.NonExistentQueue"},
+        {"ResourceNotFoundException", "AWS.SimpleQueueService.NonExistentQueue", "NoSuchBucket"},
         "Something of the stack is missing ({operation}: {code}).",
         "Was a table deleted or restored? Deploy the stack again.",
     ),

@@ -87,6 +87,12 @@ def existence_scan(fields: Iterable[Path], paths: Iterable[Path]) -> dict[str, A
     }
 
 
+def absence_scan(fields: Iterable[Path], paths: Iterable[Path]) -> dict[str, Any]:
+    """The scan for items that have none of the fields, projected to the paths."""
+    request = existence_scan(fields, paths)
+    return {**request, "FilterExpression": f"NOT {request['FilterExpression']}"}
+
+
 def count_query(record: RecordRef, paths: Collection[Path]) -> Mapping[str, Any]:
     """The query that counts the record if any of the paths exists, and returns nothing of it."""
     aliases = Aliases()

@@ -72,6 +72,14 @@ class PurgeSettings(TimerSettings):
     event_bus_name: str
 
 
+class SealSettings(_Settings):
+    """For the sealing of the ledger."""
+
+    ledger_table: str
+    seal_bucket: str
+    seal_key_arn: str
+
+
 class SourceSettings(_Settings):
     """For foreign events."""
 

@@ -52,8 +52,21 @@ def batch_put(client: "DynamoDBClient", table: str, items: Sequence[Mapping[str,
     Raises:
         CallFailedError: the call failed, or DynamoDB kept leaving items unprocessed.
     """
-    for some in batched(items, MOST_WRITES, strict=False):
-        left: Any = {table: [{"PutRequest": {"Item": item}} for item in some]}
+    _batch_write(client, table, [{"PutRequest": {"Item": item}} for item in items])
+
+
+def batch_delete(client: "DynamoDBClient", table: str, keys: Sequence[Mapping[str, Any]]) -> None:
+    """Delete the items of these keys, each once; what is not there is no error.
+
+    Raises:
+        CallFailedError: as `batch_put`.
+    """
+    _batch_write(client, table, [{"DeleteRequest": {"Key": key}} for key in keys])
+
+
+def _batch_write(client: "DynamoDBClient", table: str, writes: Sequence[Mapping[str, Any]]) -> None:
+    for some in batched(writes, MOST_WRITES, strict=False):
+        left: Any = {table: list(some)}
         for _ in tries("BatchWriteItem"):
             with failures_of("BatchWriteItem"):
                 left = client.batch_write_item(RequestItems=left).get("UnprocessedItems")

@@ -27,6 +27,9 @@ class Head(NamedTuple):
     hash: str
 
 
+_BEGINNING = Head(0, "")
+
+
 @dataclass(frozen=True)
 class Finding:
     """What is wrong, and where: in which batch, and about which entry (from 0), if it is about one."""
@@ -42,8 +45,10 @@ class Finding:
         return f"{place}{'' if self.entry is None else f', entry {self.entry}'}: {self.what}"
 
 
-def verify(shard: str, batches: Iterable[Mapping[str, Any]], head: Head | None = None) -> Iterator[Finding]:
-    """Verify a shard's chain, in one pass and constant memory.
+def verify(
+    shard: str, batches: Iterable[Mapping[str, Any]], head: Head | None = None, after: Head = _BEGINNING
+) -> Iterator[Finding]:
+    """Verify a shard's chain, or what follows a known batch of it, in one pass and constant memory.
 
     Without a kept head, a chain cannot tell that its tail was cut or forged to the end: keep heads elsewhere.
 
@@ -51,8 +56,9 @@ def verify(shard: str, batches: Iterable[Mapping[str, Any]], head: Head | None =
         shard: the shard, such as `03`.
         batches: as stored, in order: mappings of `shard`, `seq`, `prev`, `hash`, `body`, `names` (or `None`).
         head: what the chain ended with at some time.
+        after: the batch that the first of these has to follow.
     """
-    last = Head(0, "")
+    last = after
     met = head in {None, last}
     for batch in batches:
         findings = list(_shape(batch)) or [*_alone(shard, batch), *_link(last, head, batch)]

@@ -20,6 +20,9 @@ MOST_REFERENCE_BYTES = 2048
 _NUMBERS = Context(prec=38, Emin=-130, Emax=125, traps=[Inexact, Subnormal])  # too large is inexact, too
 """DynamoDB's numbers have 38 digits and magnitudes from 10^-130 to 10^125; what does not fit is no key."""
 
+OLDEST_BACKUP = timedelta(days=35)
+"""How far back point-in-time recovery reaches."""
+
 EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 _FIELD = re.compile(r"\{(\w+)\}", re.ASCII)
 _MOST_BITS = 1024
@@ -214,6 +217,20 @@ class Policy:
     ledger_retain: timedelta
     hold_reasons: frozenset[str]
     """The reason codes that a hold may give."""
+
+    @property
+    def longest_retain(self) -> timedelta:
+        """Of all rules."""
+        return max((rule.retain for rule in self.rules), default=timedelta(0))
+
+    @property
+    def names_retain(self) -> timedelta:
+        """How long the ledger names its records: as long as it may be asked for what Facts have lost.
+
+        That is never shorter than a hold or a rule, and the oldest backup, however short `ledger_retain` is.
+        """
+        needed = min(max(self.longest_retain, self.max_hold), timedelta.max - OLDEST_BACKUP) + OLDEST_BACKUP
+        return max(self.ledger_retain, needed)
 
     def rule(self, rule_id: str) -> Rule | None:
         """The rule of that name, unless it was removed."""

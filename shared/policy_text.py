@@ -6,11 +6,20 @@ The policy's own types are in `policy`; here is only how they are written down.
 from datetime import date, timedelta
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, PositiveInt, Tag, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    PositiveInt,
+    Tag,
+    field_validator,
+    model_validator,
+)
 
 from shared.facts import CANCELS, FactKind
 from shared.instants import DAY, AnchorFormat
-from shared.policy import Counting, Guard, Merge, Mode, Trigger
+from shared.policy import OLDEST_BACKUP, Counting, Guard, Merge, Mode, Trigger
 from shared.policy_fields import E_MAIL_WORD, FieldPath, HoldReason, Match, Name, Period, Template, Zone
 
 _FACTS = {Trigger.SHIPMENT: FactKind.SHIPPED, Trigger.LEAVER: FactKind.LEFT}
@@ -144,11 +153,18 @@ class PolicyText(_Strict):
     )
     ledger_retain: Period = Field(
         default=timedelta(days=2555),
-        description="How long facts are kept after their record is gone and the last word about it. "
-        "At least as long as the oldest backup.",
+        description="How long the ledger names its records, and how long facts are kept after their record "
+        "is gone and the last word about it. At least as long as the oldest backup: P35D.",
     )
     rules: list[
         Annotated[
             Annotated[RuleText, Tag("clock")] | Annotated[RequestText, Tag("request")], Discriminator(_kind)
         ]
     ] = Field(min_length=1, description="The promises.")
+
+    @field_validator("ledger_retain")
+    @classmethod
+    def _outlasts_every_backup(cls, period: timedelta) -> timedelta:
+        if period < OLDEST_BACKUP:
+            raise ValueError(f"must be at least P{OLDEST_BACKUP.days}D: so old can a backup be")
+        return period

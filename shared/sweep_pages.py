@@ -19,15 +19,13 @@ from shared.found import Counts
 from shared.hold_mark import right_mark
 from shared.instants import add
 from shared.outgoing import ContractEvent, hold_expiring, mark_outdated
-from shared.policy import Policy
+from shared.policy import OLDEST_BACKUP, Policy
 from shared.readable import readable
 from shared.record import HOLD_MARK, RecordRef, View
 from shared.set_timers import SettingTimers
 from shared.sweep_ports import Ports
 from shared.tally import Count, Tally
 
-OLDEST_BACKUP = timedelta(days=35)
-"""How far back point-in-time recovery reaches."""
 EXPIRES_SOON = timedelta(days=14)
 """How long before its end a hold is reminded of, daily."""
 
@@ -144,9 +142,8 @@ class Pages:
         """
         if facts.in_force(self._now):  # one whose end cannot be read has no instant
             return False
-        longest = max((rule.retain for rule in self._policy.rules), default=timedelta(0))
         last = facts.last_instant()
-        needed_until = add(add(last, longest), OLDEST_BACKUP)
+        needed_until = add(add(last, self._policy.longest_retain), OLDEST_BACKUP)
         return max(needed_until, add(last, self._policy.ledger_retain)) < self._now
 
     def _tell(self, news: Sequence[ContractEvent]) -> None:

@@ -42,6 +42,9 @@ class Count(StrEnum):
     HOLDS_REFUSED = "HoldsRefused"
     HOLDS_EXPIRING = "HoldsExpiring"
     MARKS_PUT_RIGHT = "MarksPutRight"
+    SEALS = "Seals"
+    BROKEN_CHAINS = "BrokenChains"
+    UNNAMED_BATCHES = "UnnamedBatches"
 
 
 @dataclass

@@ -30,6 +30,7 @@ REGION = "eu-west-1"
 SUMMARIES: Mapping[str, Any] = {
     "lapse-purge": {"shards_finished": 16, "shards": 16, "counts": {"Erased": 1}},
     "lapse-sweep": {"finished": True, "counts": {"delivery-contact": {"overdue": 1}}},
+    "lapse-seal": {"sealed": 1, "counts": {}, "findings": [], "failures": []},
 }
 
 NOT_IN_MOTO = (
@@ -118,9 +119,13 @@ def _stack(business: AwsBusiness) -> Stack:
     queues = boto3.client("sqs")
     dead, failures = (queues.create_queue(QueueName=name)["QueueUrl"] for name in ("dead", "failures"))
     boto3.client("events").create_event_bus(Name="bus")
+    place: Any = {"CreateBucketConfiguration": {"LocationConstraint": REGION}}
+    boto3.client("s3").create_bucket(Bucket="lapse-seals", **place)
     outputs = {
         "PurgeFunctionName": "lapse-purge",
         "SweepFunctionName": "lapse-sweep",
+        "SealFunctionName": "lapse-seal",
+        "SealBucketName": "lapse-seals",
         "DeadLetterQueueUrl": dead,
         "FailureQueueUrl": failures,
     }

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from lapse.cli import app
 from lapse.controls import Controls, Redriven
 from lapse.copies import TableCopies
-from lapse.seals import LastSeal
+from lapse.seals import LastSeal, SealFile
 from shared.finding import Cursor, FactsPage
 from shared.last_purge import LastPurge
 from shared.ledger_batch import BEGINNING, Batch, Kept, chained, entries_in, seal
@@ -102,16 +102,6 @@ class KnownPurges:
 
 
 @dataclass
-class KnownSeals:
-    """Seals, of which the last one is known."""
-
-    latest: LastSeal | None = None
-
-    def last(self) -> LastSeal | None:
-        return self.latest
-
-
-@dataclass
 class KnownCopies:
     """What AWS says of the tables."""
 
@@ -147,6 +137,20 @@ class DeadLetters:
 
     def failures(self) -> int:
         return self.failed
+
+
+@dataclass
+class KnownSeals:
+    """A bucket."""
+
+    kept: list[SealFile] = field(default_factory=list)
+    latest: LastSeal | None = None
+
+    def last(self) -> LastSeal | None:
+        return self.latest
+
+    def files(self) -> Iterator[SealFile]:
+        yield from self.kept
 
 
 @dataclass(frozen=True)

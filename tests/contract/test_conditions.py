@@ -7,7 +7,7 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from shared.conditions import existence_scan, guarded_mark, projection
+from shared.conditions import absence_scan, existence_scan, guarded_mark, projection
 from shared.hold_mark import MarkChange
 from shared.record import Path
 from tests.builders import shipment_ref
@@ -48,6 +48,9 @@ def test_a_scan_finds_what_has_any_of_the_fields(table: Any, fields: list[Path],
     """A field within a map counts, the map alone does not."""
     items = table.scan(TableName="t", **existence_scan(fields, [("id",)]))["Items"]
     assert {item["id"]["S"] for item in items} == found
+    items = table.scan(TableName="t", **absence_scan(fields, [("id",)]))["Items"]
+    assert {item["id"]["S"] for item in items} == ITEMS.keys() - found
+    assert all(item.keys() == {"id"} for item in items)
 
 
 def test_a_scan_shows_what_it_was_asked_for(table: Any) -> None:

@@ -86,8 +86,27 @@ def requests(call: Call, stack: Deployment, reading: Reading) -> Iterator[Reques
         case "sqs", "SendMessage":
             queues = {queue.ref: queue.arn for queue in stack.of_type("AWS::SQS::Queue")}
             yield Request("sqs:SendMessage", queues[call.parameters["QueueUrl"]])
+        case "s3", operation:
+            yield from _s3_requests(operation, call.parameters)
+        case "kms", operation:
+            yield Request(f"kms:{operation}", call.parameters["KeyId"])
         case _:
             raise NotImplementedError(f"{call.service}:{call.operation}")
+
+
+def _s3_requests(operation: str, parameters: Parameters) -> Iterator[Request]:
+    """What an S3 call asks of IAM: a listing, of the bucket; all else, of the object."""
+    bucket = f"arn:aws:s3:::{parameters['Bucket']}"
+    match operation:
+        case "ListObjectsV2":
+            yield Request("s3:ListBucket", bucket)
+        case "GetObject" | "PutObject":
+            written_once = (
+                {"s3:if-none-match": parameters["IfNoneMatch"]} if "IfNoneMatch" in parameters else {}
+            )
+            yield Request(f"s3:{operation}", f"{bucket}/{parameters['Key']}", written_once)
+        case _:
+            raise NotImplementedError(operation)
 
 
 def dynamodb_requests(operation: str, parameters: Parameters, reading: Reading) -> Iterator[Request]:

@@ -25,6 +25,7 @@ EVERYTHING = {
     "AlarmTopicArn": f"arn:aws:sns:{REGION}:{ACCOUNT}:alarms",
     "PointInTimeRecoveryDays": "7",
     "LogRetentionDays": "30",
+    "SealRetentionDays": "3653",
     **EXISTING,
 }
 FUNCTIONS = (
@@ -34,6 +35,7 @@ FUNCTIONS = (
     "OnErasureRequestFunction",
     "PurgeFunction",
     "SweepFunction",
+    "SealFunction",
     "OnSourceFunction",
 )
 STACKS = {"defaults": {}, "existing tables": EXISTING, "everything": EVERYTHING}

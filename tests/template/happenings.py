@@ -51,6 +51,7 @@ def happenings(stack: Deployment, invoke: Invoke) -> None:
     _requests(world)
     _pause(world)
     _sweep(world)
+    _seals(world)
     _foreign_events(world)
 
 
@@ -168,6 +169,27 @@ def _sweep(world: _Outside) -> None:
     world.invoke("SweepFunction", RECURRING, seconds_left=0)  # stopped before it came anywhere
     world.invoke("SweepFunction", RECURRING)
     world.invoke("SweepFunction", {})
+
+
+def _seals(world: _Outside) -> None:
+    """Of old evidence and new; twice at once; of a batch that somebody damaged; and with nothing to do."""
+    erased = Entry(
+        outcome=Outcome.ERASED,
+        at=EIGHT_YEARS_AGO,
+        cause="manual",
+        policy="0",
+        record=shipment_ref("old").text,
+    )
+    fresh = next(shard for shard in range(SHARDS) if world.ledger.end(shard)[0] == 0)
+    world.ledger.forget(fresh)
+    world.ledger.append(fresh, [erased])
+    world.invoke("SealFunction", RECURRING, seconds_left=0)
+    world.invoke("SealFunction", RECURRING)
+    world.ledger.append(fresh, [erased])
+    key = {"shard": {"S": f"{fresh:02}"}, "seq": {"N": "2"}}
+    item: Any = world.dynamodb.get_item(TableName=world.stack["LedgerTable"].ref, Key=key)["Item"]
+    world.put("LedgerTable", {**item, "hash": {"S": "0"}})
+    world.invoke("SealFunction", {})
 
 
 def _foreign_events(world: _Outside) -> None:

@@ -16,6 +16,7 @@ from unittest.mock import patch
 
 import boto3
 from moto import mock_aws
+from moto.kms.models import kms_backends
 
 from tests.template.calls import Call, record_calls
 from tests.template.happenings import Invoke, happenings
@@ -68,6 +69,14 @@ def _create(stack: Deployment) -> None:
     for queue in stack.of_type("AWS::SQS::Queue"):
         session.client("sqs").create_queue(QueueName=queue["QueueName"])
     session.client("scheduler").create_schedule_group(Name=stack["WakeUpGroup"].ref)
+    kms: Any = session.client("kms")
+    for key in stack.of_type("AWS::KMS::Key"):
+        made = kms.create_key(KeySpec=key["KeySpec"], KeyUsage=key["KeyUsage"])["KeyMetadata"]
+        known: Any = kms_backends[made["AWSAccountId"]][REGION].keys
+        known[key.ref] = known[made["KeyId"]]  # moto chooses ids of its own
+    where: Any = {"LocationConstraint": REGION}
+    for bucket in stack.of_type("AWS::S3::Bucket"):
+        session.client("s3").create_bucket(Bucket=bucket.ref, CreateBucketConfiguration=where)
     session.client("events").create_event_bus(Name=stack["EventBus"].ref)
 
 

@@ -26,6 +26,9 @@ NEEDED = {
     "old requests": ("AWS/SQS", "ApproximateAgeOfOldestMessage", {"QueueName": "lapse-requests"}),
     "purge errors": ("AWS/Lambda", "Errors", {"FunctionName": "lapse-purge"}),
     "sweep errors": ("AWS/Lambda", "Errors", {"FunctionName": "lapse-sweep"}),
+    "seal errors": ("AWS/Lambda", "Errors", {"FunctionName": "lapse-seal"}),
+    "a ledger that is not sealed": ("Lapse", "SealGap", {"service": "lapse"}),
+    "a broken chain": ("Lapse", "BrokenChains", {"service": "lapse"}),
     "source errors": ("AWS/Lambda", "Errors", {"FunctionName": "lapse-on-source"}),
     "overdue": ("Lapse", "OldestOverdue", {"service": "lapse"}),
     "a silent purge": ("Lapse", "RecurringPurges", {"service": "lapse"}),
@@ -75,6 +78,8 @@ def test_lapses_own_metrics_are_published_as_they_are_watched(own: Deployment, l
         ("SweepFunction", "SweepImplausible"),
         ("SweepFunction", "HoldsExpiring"),
         ("SweepFunction", "Unreadable"),
+        ("SealFunction", "SealGap"),
+        ("SealFunction", "BrokenChains"),
         ("OnSourceFunction", "SourceFailures"),
     ],
 )
@@ -91,6 +96,7 @@ def test_each_purge_and_each_sweep_says_how_late_it_is(life: Life) -> None:
     for function, names in (
         ("PurgeFunction", {"OldestOverdue", "RecurringPurges"}),
         ("SweepFunction", {"SweepGap"}),
+        ("SealFunction", {"SealGap"}),
     ):
         said = [blob for blob in life.metrics[function] if names <= blob.keys()]
         assert len(said) == life.invocations[function]
@@ -106,9 +112,14 @@ def test_the_prefix_is_the_service_of_the_metrics(everything: Deployment) -> Non
         assert function["Environment"]["Variables"]["POWERTOOLS_SERVICE_NAME"] == "acme"
 
 
-LATENESS = {"ApproximateAgeOfOldestMessage": 15 * 60, "OldestOverdue": 15 * 60, "SweepGap": 26 * 3600}
+LATENESS = {
+    "ApproximateAgeOfOldestMessage": 15 * 60,
+    "OldestOverdue": 15 * 60,
+    "SweepGap": 26 * 3600,
+    "SealGap": 26 * 3600,
+}
 """The metrics in seconds, and from when on they are alarming. All others are counts."""
-HEARTBEATS = {"RecurringPurges", "SweepGap"}
+HEARTBEATS = {"RecurringPurges", "SweepGap", "SealGap"}
 """Whose silence is alarming."""
 
 
@@ -132,6 +143,8 @@ def test_a_heartbeat_is_missed_in_time_and_not_too_soon(any_stack: Deployment) -
     assert periods["RecurringPurges"] == 15 * 60
     assert 15 * 60 + 5 * 60 < periods["SweepGap"] <= 3600
     assert any_stack["SweepFunction"]["Timeout"] == 15 * 60
+    assert any_stack["RecurringSealRule"]["ScheduleExpression"] == "rate(1 hour)"
+    assert 2 * 3600 <= periods["SealGap"] <= 4 * 3600
 
 
 def _rings(alarm: Resource, *values: float) -> bool:

@@ -173,13 +173,18 @@ def test_the_recurring_purge_is_a_rule(any_stack: Deployment) -> None:
 def test_the_sweep_goes_on_every_five_minutes(any_stack: Deployment) -> None:
     """A sweep that ran out of time is taken up again soon; whether a day has passed, it knows itself."""
     _assert_recurs(any_stack, any_stack["RecurringSweepRule"], any_stack["SweepFunction"])
-    recurring = {"RecurringPurgeRule", "RecurringSweepRule"}
+    recurring = {"RecurringPurgeRule", "RecurringSealRule", "RecurringSweepRule"}
     rules = any_stack.of_type("AWS::Events::Rule")
     assert {each.id for each in rules if "ScheduleExpression" in each.properties} == recurring
 
 
-def _assert_recurs(stack: Deployment, rule: Resource, function: Resource) -> None:
-    assert rule["ScheduleExpression"] == "rate(5 minutes)"
+def test_the_sealing_comes_hourly(any_stack: Deployment) -> None:
+    """So a day on which it failed is not lost; whether it is time, it knows itself."""
+    _assert_recurs(any_stack, any_stack["RecurringSealRule"], any_stack["SealFunction"], every="1 hour")
+
+
+def _assert_recurs(stack: Deployment, rule: Resource, function: Resource, every: str = "5 minutes") -> None:
+    assert rule["ScheduleExpression"] == f"rate({every})"
     assert "EventBusName" not in rule.properties  # schedules are only possible on the default bus
     (target,) = rule["Targets"]
     assert target["Arn"] == function.arn
@@ -190,7 +195,7 @@ def _assert_recurs(stack: Deployment, rule: Resource, function: Resource) -> Non
     assert permission["SourceArn"] == rule.arn
 
 
-@pytest.mark.parametrize("function", ["PurgeFunction", "SweepFunction"])
+@pytest.mark.parametrize("function", ["PurgeFunction", "SweepFunction", "SealFunction"])
 def test_a_failed_run_goes_to_the_failure_queue(any_stack: Deployment, function: str) -> None:
     """And is not tried again by Lambda: the next recurring run is its retry."""
     (config,) = _invoke_configs(any_stack, any_stack[function])

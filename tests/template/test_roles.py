@@ -61,7 +61,9 @@ def test_no_role_has_wildcards_or_managed_policies(any_stack: Deployment) -> Non
             assert not {"NotAction", "NotResource", "NotPrincipal"} & statement.keys()
             assert not [action for action in listed(statement["Action"]) if "*" in action]
             for resource in listed(statement["Resource"]):
-                open_end = resource.endswith((f"/{any_stack['WakeUpGroup'].ref}/*", ":*"))
+                open_end = resource.endswith(
+                    (f"/{any_stack['WakeUpGroup'].ref}/*", "/seals/*", "/keys/*", ":*")
+                )
                 assert "*" not in (resource[:-1] if open_end else resource), resource
                 assert resource.startswith("arn:aws:")
                 assert not resource.endswith(":*") or ":log-group:/lapse/" in resource
@@ -113,7 +115,7 @@ def test_what_is_allowed_to_a_function_it_calls(own: Deployment, life: Life, fun
     }
     # Lambda hands a failed run to the failure queue, with the function's role. Which of the business tables a
     # function works on is for the policy to say: any rule may be about any of them.
-    runs = {"PurgeFunction", "SweepFunction"}
+    runs = {"PurgeFunction", "SweepFunction", "SealFunction"}
     expected = {("sqs:SendMessage", own["FailureQueue"].arn)} if function in runs else set()
     business = {own["ShipmentsTable"].arn, own["ContactsTable"].arn}
     assert {each for each in unused if each[1] not in business} == expected
@@ -130,7 +132,7 @@ def test_nothing_personal_is_asked_of_aws(life: Life) -> None:
 def test_a_role_is_passed_to_the_scheduler_only(own: Deployment, function: str) -> None:
     """Only the wake-ups' role, only to the scheduler, and schedules only in the stack's own group."""
     statements = statements_of(own, role_of(own, function))
-    sets_wake_ups = function != "OnSourceFunction"
+    sets_wake_ups = function not in {"OnSourceFunction", "SealFunction"}
     wake_up, own_role = own["WakeUpRole"].arn, own[role_of(own, function)].arn
 
     def passes(role: str, **context: str) -> bool:
@@ -182,5 +184,5 @@ def test_a_customer_key_can_be_used_by_whoever_needs_it(own: Deployment, everyth
         for role in roles
         for statement in statements_of(own, role)
         for action in listed(statement["Action"])
-        if action.startswith("kms:")
+        if action.startswith("kms:") and statement["Resource"] != own["SealKey"].arn
     ]

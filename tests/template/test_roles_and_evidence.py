@@ -24,17 +24,37 @@ BRAKE: Mapping[str, MadeUp] = {
 }
 
 EVIDENCE: Mapping[str, MadeUp] = {
-    "an update": ledger("UpdateItem", Key=in_ledger("07")),
+    "an update": ledger(
+        "UpdateItem",
+        Key=in_ledger("07"),
+        UpdateExpression="SET #body = :0",
+        ExpressionAttributeNames=names_of(body="body"),
+    ),
+    "an update that answers with what it removed": ledger(
+        "UpdateItem",
+        Key=in_ledger("07"),
+        UpdateExpression="REMOVE #names",
+        ExpressionAttributeNames=names_of(names="names"),
+        ReturnValues="UPDATED_OLD",
+    ),
     "a deletion": ledger("DeleteItem", Key=in_ledger("07")),
     "a deletion in a batch": batch_in_ledger({"DeleteRequest": {"Key": in_ledger("07")}}),
     "a put without a condition": batch_in_ledger({"PutRequest": {"Item": in_ledger("07")}}),
     "a scan": ledger("Scan"),
+}
+SEALING: Mapping[str, MadeUp] = {
     "a query": ledger(
         "Query",
         KeyConditionExpression="#shard = :shard",
         ExpressionAttributeNames=names_of(shard="shard", body="body"),
         ExpressionAttributeValues={":shard": {"S": "07"}},
         ProjectionExpression="#body",
+    ),
+    "a drop of names": ledger(
+        "UpdateItem",
+        Key=in_ledger("07"),
+        UpdateExpression="REMOVE #names",
+        ExpressionAttributeNames=names_of(names="names"),
     ),
 }
 
@@ -59,6 +79,14 @@ def test_evidence_stays_as_it_is(own: Deployment, call: MadeUp) -> None:
     for reading in READINGS:
         for request in dynamodb_requests(*call, reading):
             assert allowed_to(own, FUNCTIONS, request) == set()
+
+
+@pytest.mark.parametrize("call", SEALING.values(), ids=SEALING.keys())
+def test_only_the_sealing_reads_chains_and_drops_names(own: Deployment, call: MadeUp) -> None:
+    """All other functions see the end of a chain only, and can change nothing of it."""
+    for reading in READINGS:
+        for request in dynamodb_requests(*call, reading):
+            assert allowed_to(own, FUNCTIONS, request) == {"SealFunction"}
 
 
 @pytest.mark.parametrize("source", ["lapse", "lapse.requests", "orders", "crm", "other"])

@@ -151,7 +151,7 @@ def _named(parameters: Mapping[str, Any], expression: str) -> set[str]:
     return {names[alias] for alias in re.findall(r"#\w+", parameters[expression])}
 
 
-@pytest.mark.parametrize("function", ["OnErasureRequestFunction", "OnSourceFunction"])
+@pytest.mark.parametrize("function", ["OnErasureRequestFunction", "OnSourceFunction", "SealFunction"])
 def test_who_touches_no_business_table(own: Deployment, everything: Deployment, function: str) -> None:
     """A request for erasure names records, and that is all that its function needs to know of them."""
     for stack, tables in ((own, ("lapse-shipments", "lapse-contacts")), (everything, ("orders", "people"))):

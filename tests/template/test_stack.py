@@ -6,16 +6,26 @@ from collections.abc import Mapping
 import pytest
 from pydantic import ValidationError
 
-from shared.config import EventSettings, NewsSettings, PurgeSettings, SourceSettings, SweepSettings
+from shared.config import (
+    EventSettings,
+    NewsSettings,
+    PurgeSettings,
+    SealSettings,
+    SourceSettings,
+    SweepSettings,
+)
 from tests.template.translated import ACCOUNT, REGION, Deployment, deployment
 
-SETTINGS: Mapping[str, type[EventSettings | SweepSettings | PurgeSettings | SourceSettings]] = {
+SETTINGS: Mapping[
+    str, type[EventSettings | SweepSettings | PurgeSettings | SealSettings | SourceSettings]
+] = {
     "OnShipmentFunction": EventSettings,
     "OnLeaverFunction": EventSettings,
     "OnDisputeFunction": NewsSettings,
     "OnErasureRequestFunction": NewsSettings,
     "PurgeFunction": PurgeSettings,
     "SweepFunction": SweepSettings,
+    "SealFunction": SealSettings,
     "OnSourceFunction": SourceSettings,
 }
 OUTPUTS = {
@@ -25,6 +35,9 @@ OUTPUTS = {
     "LedgerTableName",
     "PurgeFunctionName",
     "SweepFunctionName",
+    "SealFunctionName",
+    "SealBucketName",
+    "SealKeyArn",
     "SourceFunctionName",
     "WakeUpGroupName",
     "DeadLetterQueueUrl",
@@ -91,7 +104,7 @@ def test_settings_point_at_the_stacks_own_resources(own: Deployment, everything:
         (own, "Shipments=lapse-shipments,Contacts=lapse-contacts"),
         (everything, "Shipments=orders,Contacts=people"),
     ):
-        for name in SETTINGS.keys() - {"OnSourceFunction"}:
+        for name in SETTINGS.keys() - {"OnSourceFunction", "SealFunction"}:
             settings = stack[name]["Environment"]["Variables"]
             assert settings["TABLES"] == tables
             for setting in ("FACTS_TABLE", "DUE_TABLE", "LEDGER_TABLE"):
@@ -107,6 +120,14 @@ def test_settings_point_at_the_stacks_own_resources(own: Deployment, everything:
             each["Environment"]["Variables"] for each in stack.of_type("AWS::Lambda::Function")
         ]
         assert {each["EVENT_BUS_NAME"] for each in settings_of_all if "EVENT_BUS_NAME" in each} == {bus}
+
+
+def test_the_sealing_points_at_its_own(any_stack: Deployment) -> None:
+    """Ledger, bucket and key."""
+    settings = any_stack["SealFunction"]["Environment"]["Variables"]
+    assert settings["LEDGER_TABLE"] == any_stack["LedgerTable"].ref
+    assert settings["SEAL_BUCKET"] == any_stack["SealBucket"].ref == any_stack.outputs["SealBucketName"]
+    assert settings["SEAL_KEY_ARN"] == any_stack["SealKey"].arn == any_stack.outputs["SealKeyArn"]
 
 
 def test_the_sweeps_cap_is_a_parameter(own: Deployment) -> None:

@@ -8,7 +8,7 @@ import pytest
 from shared.pausing import Pause
 from shared.sweep_state import PartProgress, Sweep
 from tests.builders import NOW
-from tests.operators import Operator
+from tests.operators import Functions, Operator
 
 DAY = timedelta(days=1)
 THROUGH = {"finished": True, "counts": {"delivery-contact": {"overdue": 1203, "re_added": 1}}, "failures": []}
@@ -101,3 +101,21 @@ def test_a_purge_for_programs() -> None:
     operator = Operator()
     operator.functions.answers = [PURGED]
     assert operator.types("purge", "--json").json == PURGED
+
+
+@pytest.mark.parametrize(
+    ("number", "findings", "code", "said"),
+    [
+        (7, [], 0, "Seal 7.\n"),
+        (None, [], 0, "Another run was just about to seal: there is nothing to do.\n"),
+        (8, ["shard 03, batch 2: prev is not"], 1, "Seal 8.\nshard 03, batch 2: prev is not\n"),
+    ],
+)
+def test_sealing_by_hand(number: int | None, findings: list[str], code: int, said: str) -> None:
+    """Says its number, and what is wrong with the chains that it sealed."""
+    summary: dict[str, Any] = {"sealed": number, "counts": {}, "findings": findings, "failures": []}
+    operator = Operator(functions=Functions([summary, summary]))
+    answer = operator.types("seal")
+    assert (answer.code, answer.out, operator.functions.invoked) == (code, said, ["SealFunctionName"])
+    answer = operator.types("seal", "--json")
+    assert (answer.code, answer.json) == (code, {"sealed": number, "findings": findings})

@@ -371,6 +371,14 @@ def test_periods_of_fixed_length(period: str, length: timedelta) -> None:
     assert read_rule(retain=f'"{period}"').retain == length
 
 
+@pytest.mark.parametrize("period", ["P34D", "PT1H", "P34DT23H59M"])
+def test_the_ledger_outlasts_every_backup(period: str) -> None:
+    """Or a restored record could come back of which the ledger names nothing any more."""
+    where, what = only_problem(policy_text(ledger_retain=f'"{period}"'))
+    assert (where, what) == ("ledger_retain", "must be at least P35D: so old can a backup be")
+    assert read(ledger_retain='"P35D"').ledger_retain == timedelta(days=35)
+
+
 @pytest.mark.parametrize("period", ["P3M", "P1Y", "P1Y6M", "P1M1D", "P1MT1H", "P1YT1M"])
 @pytest.mark.parametrize("key", ["retain", "max_hold", "ledger_retain"])
 def test_months_and_years_are_refused(period: str, key: str) -> None:

@@ -1,0 +1,69 @@
+"""The ledger as a file: a line that says what it is, then a line for each batch. Never whole in memory."""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any, TextIO
+
+from lapse.trouble import TroubleError
+from shared.instants import to_text
+from shared.ledger_batch import Batch
+
+FORMAT = 1
+WHAT = "lapse ledger export"
+_NONE = TroubleError("EXPORT: the file is none of `lapse ledger export`.", "Name one, or leave it out.")
+
+
+def lines_of(stack: str, at: datetime, batches: Iterable[Batch]) -> Iterator[str]:
+    """The lines of an export, without their ends."""
+    yield json.dumps({"v": FORMAT, "what": WHAT, "stack": stack, "at": to_text(at)})
+    for batch in batches:
+        yield json.dumps(batch, default=str)  # a number that is no whole one is somebody's forgery
+
+
+def write_whole(file: Path, lines: Iterable[str]) -> int:
+    """Write a file, which is there only once it is whole; how many lines.
+
+    Raises:
+        TroubleError: it cannot be written.
+    """
+    part = file.with_name(f"{file.name}.part")
+    try:
+        with part.open("w") as written:
+            number = write(written, lines)
+        part.replace(file)
+    except OSError as error:
+        raise TroubleError(f"--out: the file cannot be written ({error.strerror}).") from None
+    return number
+
+
+def write(stream: TextIO, lines: Iterable[str]) -> int:
+    """Write lines; how many."""
+    number = 0
+    for line in lines:
+        stream.write(f"{line}\n")
+        number += 1
+    return number
+
+
+def read_lines(file: Path) -> Iterator[Mapping[str, Any] | None]:
+    """The batches of an export as they stand there, or `None` for a line that is no object.
+
+    Raises:
+        TroubleError: the file is no export.
+    """
+    with file.open(encoding="utf-8", errors="replace") as lines:
+        head = _object(next(lines, ""))
+        if head is None or (head.get("v"), head.get("what")) != (FORMAT, WHAT):
+            raise _NONE
+        for line in lines:
+            yield _object(line)
+
+
+def _object(line: str) -> Mapping[str, Any] | None:
+    try:
+        value = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    return value if isinstance(value, dict) else None

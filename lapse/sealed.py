@@ -1,0 +1,123 @@
+"""What a directory of seals proves: which batches were there, and which names may be gone since."""
+
+import hashlib
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_public_key
+
+from lapse.trouble import TroubleError
+from shared.seal import CHAINS, Seal, opened, read_body
+
+_NAME = re.compile(r"\d{10}\.json", re.ASCII)
+type Keys = Mapping[str, ec.EllipticCurvePublicKey]
+"""By the digest by which seals name them."""
+
+
+@dataclass(frozen=True)
+class SealFinding:
+    """What is wrong with a seal."""
+
+    seal: int
+    what: str
+
+    def __str__(self) -> str:
+        """One line for a report."""
+        return f"seal {self.seal}: {self.what}"
+
+
+@dataclass
+class Sealed:
+    """What sound seals say, by chain."""
+
+    seals: int = 0
+    last: Seal | None = None
+    heads: dict[str, dict[int, dict[str, int]]] = field(default_factory=lambda: {each: {} for each in CHAINS})
+    """By sequence number: the hashes that it must have, each with the first seal that says so."""
+    unnaming: dict[str, int] = field(default_factory=lambda: dict.fromkeys(CHAINS, 0))
+
+    def include(self, seal: Seal) -> None:
+        """Take a seal's word."""
+        self.seals, self.last = self.seals + 1, seal
+        for chain in CHAINS:
+            head = seal.heads[chain]
+            if head.seq:
+                self.heads[chain].setdefault(head.seq, {}).setdefault(head.hash, seal.number)
+            self.unnaming[chain] = max(self.unnaming[chain], seal.unnaming[chain])
+
+
+def read_keys(files: Sequence[Path]) -> Keys:
+    """Public keys, in PEM.
+
+    Raises:
+        TroubleError: there is none, or one of the files holds another thing.
+    """
+    if not files:
+        raise TroubleError("--public-key: name the file of the key that the seals are to be verified by.")
+    keys: dict[str, ec.EllipticCurvePublicKey] = {}
+    for file in files:
+        try:
+            key = load_pem_public_key(file.read_bytes())
+        except ValueError:
+            key = None
+        if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):
+            raise TroubleError("--public-key: the file holds no public key of P-256 in PEM.")
+        der = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+        keys[hashlib.sha256(der).hexdigest()] = key
+    return keys
+
+
+def verify_seals(directory: Path, keys: Keys, sealed: Sealed) -> Iterator[SealFinding]:
+    """Verify the seals in a directory that `lapse ledger seals` filled; the word of sound ones is taken."""
+    inside = directory / "seals"
+    files = {int(each.stem): each for each in inside.glob("*.json") if _NAME.fullmatch(each.name)}
+    previous: str | None = ""
+    for number in range(1, max(files, default=1) + 1):
+        if number not in files:
+            yield SealFinding(number, "it is missing")
+            previous = None
+            continue
+        text = files[number].read_text(errors="replace")
+        yield from (SealFinding(number, what) for what in _verify(number, text, previous, keys, sealed))
+        previous = _digest(text)
+
+
+def _verify(number: int, text: str, previous: str | None, keys: Keys, sealed: Sealed) -> Iterator[str]:
+    try:
+        body, signature = opened(text)
+        seal = read_body(body)
+    except ValueError as error:
+        yield str(error)
+        return
+    if seal.number != number:
+        yield f"it says that it is seal {seal.number}"
+    if previous is not None and seal.previous != previous:
+        yield "it does not follow the seal before: one of the two was replaced or inserted"
+    if seal.public_key not in keys:
+        yield "it is signed by a key that was not given"
+    elif not _is_signed(body, signature, keys[seal.public_key]):
+        yield "its signature is not of this body: it was edited, or signed by another key"
+    else:
+        sealed.include(seal)
+
+
+def _is_signed(body: str, signature: bytes, key: ec.EllipticCurvePublicKey) -> bool:
+    try:
+        key.verify(signature, body.encode(errors="surrogatepass"), ec.ECDSA(SHA256()))
+    except InvalidSignature:
+        return False
+    return True
+
+
+def _digest(text: str) -> str | None:
+    """By which the next seal names this one, sound or not; `None` if it cannot be told."""
+    try:
+        return hashlib.sha256(json.loads(text)["body"].encode(errors="surrogatepass")).hexdigest()
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return None

@@ -1,0 +1,278 @@
+"""Sealing on moto: each call may fail, be made twice or be the last, and the next run makes it whole."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import boto3
+import pytest
+from botocore.exceptions import ClientError
+from cryptography.hazmat.primitives.serialization import load_pem_public_key
+from moto import mock_aws
+
+from shared import seal, seal_ledger
+from shared.failure import CallFailedError
+from shared.ledger import verify
+from shared.ledger_names import NamesOfLedger
+from shared.ledger_table import LedgerTable
+from shared.record import RecordRef
+from shared.seal_bucket import SealBucket
+from shared.seal_ledger import Pace, Ports, SealReport
+from shared.signing_key import KmsKey
+from tests.builders import NOW, policy, shipment_ref
+from tests.sealing import LocalKey, entry_at
+from tests.worlds import make_table
+
+LONG_AGO = NOW - policy().names_retain - timedelta(days=1)
+RECORD = shipment_ref()
+OTHERS = [each for each in (shipment_ref(f"S-{n}") for n in range(999)) if each.shard == RECORD.shard]
+
+
+class Crashed(BaseException):
+    """The function is gone."""
+
+
+class Watched:
+    """A client that ends it all before or after its nth call."""
+
+    def __init__(self, client: Any, crash: "Crash") -> None:
+        self.client, self.crash = client, crash
+
+    def __getattr__(self, name: str) -> Any:
+        call = getattr(self.client, name)
+        return call if name == "get_paginator" else lambda **given: self.crash.around(call, given)
+
+
+@dataclass
+class Crash:
+    """When it happens: numbers count from 0, and each call has a before and an after."""
+
+    at: int = -1
+    calls: int = 0
+
+    def around(self, call: Any, given: dict[str, Any]) -> Any:
+        self._maybe()
+        answer = call(**given)
+        self._maybe()
+        return answer
+
+    def _maybe(self) -> None:
+        self.calls += 1
+        if self.calls - 1 == self.at:
+            raise Crashed
+
+
+@dataclass
+class Deployed:
+    """Tables and a bucket."""
+
+    dynamodb: Any
+    s3: Any
+    key: LocalKey
+
+    def run(self, now: datetime = NOW, crash: Crash | None = None, **hands: Any) -> SealReport:
+        watched = crash or Crash()
+        ledger = NamesOfLedger(hands.get("dynamodb") or Watched(self.dynamodb, watched), "ledger")  # type: ignore[arg-type]
+        seals = SealBucket(hands.get("s3") or Watched(self.s3, watched), "seals")  # type: ignore[arg-type]
+        pace = Pace(clock=lambda: now, time_left=lambda: timedelta(minutes=15))
+        return seal_ledger.seal_ledger(policy(), Ports(ledger, seals, self.key), pace, by_hand=False)
+
+    @property
+    def ledger(self) -> LedgerTable:
+        return LedgerTable(self.dynamodb, "ledger")
+
+    def rows(self) -> list[tuple[str, int]]:
+        """The index."""
+        items = self.dynamodb.scan(TableName="ledger")["Items"]
+        rows = [(each["shard"]["S"], int(each["seq"]["N"])) for each in items]
+        return sorted(each for each in rows if each[0].startswith("of#"))
+
+    def seals(self) -> list[str]:
+        return [each["Key"] for each in self.s3.list_objects_v2(Bucket="seals", Prefix="seals/")["Contents"]]
+
+
+@pytest.fixture
+def deployed() -> Iterator[Deployed]:
+    """Two old batches and a young one, about records that are named in several; a crash left a row behind."""
+    with mock_aws():
+        session = boto3.Session("test", "test", region_name="eu-west-1")
+        dynamodb, s3 = session.client("dynamodb"), session.client("s3")
+        make_table(dynamodb, "ledger", {"shard": "S", "seq": "N"})
+        where: Any = {"LocationConstraint": "eu-west-1"}
+        s3.create_bucket(Bucket="seals", CreateBucketConfiguration=where, ObjectLockEnabledForBucket=True)
+        retention: Any = {
+            "ObjectLockEnabled": "Enabled",
+            "Rule": {"DefaultRetention": {"Mode": "COMPLIANCE", "Days": 2557}},
+        }
+        s3.put_object_lock_configuration(Bucket="seals", ObjectLockConfiguration=retention)
+        world = Deployed(dynamodb, s3, LocalKey())
+        old = [entry_at(LONG_AGO, record=each.text) for each in (RECORD, RECORD, OTHERS[0])]
+        world.ledger.append(RECORD.shard, old)
+        world.ledger.append(RECORD.shard, [entry_at(LONG_AGO), entry_at(LONG_AGO, record="")])
+        world.ledger.append(RECORD.shard, [entry_at(NOW), entry_at(NOW, record=OTHERS[1].text)])
+        stray = next(item for item in dynamodb.scan(TableName="ledger")["Items"] if "lines" in item)
+        dynamodb.put_item(TableName="ledger", Item={**stray, "seq": {"N": "0"}})
+        yield world
+
+
+def names_of(world: Deployed, record: RecordRef) -> list[int]:
+    return [int(each.seq) for each in world.ledger.entries_of(record)]
+
+
+def as_it_should_be(world: Deployed) -> None:
+    """Whole chains, sealed; old names gone with their rows, young ones there."""
+    batches = list(world.ledger.batches(RECORD.shard))
+    assert list(verify(f"{RECORD.shard:02}", batches)) == []
+    assert [batch["names"] is None for batch in batches] == [True, True, False]
+    assert (names_of(world, RECORD), names_of(world, OTHERS[0]), names_of(world, OTHERS[1])) == ([3], [], [3])
+    assert [seq for _, seq in world.rows()] == [3, 3]
+    last = SealBucket(world.s3, "seals").last()
+    assert last is not None
+    assert last.heads[f"{RECORD.shard:02}"] == world.ledger.end(RECORD.shard)
+
+
+def test_a_run_seals_and_drops(deployed: Deployed) -> None:
+    """The key beside the seals, as PEM."""
+    report = deployed.run()
+    assert report.failures == ()
+    as_it_should_be(deployed)
+    assert report.sealed
+    assert deployed.seals() == ["seals/0000000001.json"]
+    pem = deployed.s3.get_object(Bucket="seals", Key=f"keys/{report.sealed.public_key}.pem")["Body"].read()
+    assert load_pem_public_key(pem) == deployed.key.private.public_key()
+
+
+@pytest.fixture
+def one_chain(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As if the ledger had no other: a run has few calls then."""
+    for module in (seal, seal_ledger):
+        monkeypatch.setattr(module, "CHAINS", (f"{RECORD.shard:02}",))
+
+
+MOMENTS = 26
+"""Before and after each call of a run."""
+
+
+@pytest.mark.usefixtures("one_chain")
+def test_the_moments_are_all(deployed: Deployed) -> None:
+    """Of the run whose crashes the next test goes through."""
+    deployed.run(crash=(crash := Crash()))
+    assert crash.calls == MOMENTS
+
+
+@pytest.mark.usefixtures("one_chain")
+@pytest.mark.parametrize("moment", range(MOMENTS))
+def test_a_crash_anywhere_is_made_good_by_the_next_run(deployed: Deployed, moment: int) -> None:
+    """Once the day is over all is as it should be, and no seal is missing or twice."""
+    with pytest.raises(Crashed):
+        deployed.run(crash=Crash(moment))
+    deployed.run(NOW + timedelta(days=1))
+    as_it_should_be(deployed)
+    assert [int(name[6:16]) for name in deployed.seals()] == list(range(1, len(deployed.seals()) + 1))
+
+
+def test_two_runs_at_once_make_one_seal(deployed: Deployed) -> None:
+    """The second puts nothing over the first's, and drops nothing."""
+
+    class Overtaken(Watched):
+        def __getattr__(self, name: str) -> Any:
+            if name == "put_object" and not self.crash.calls:
+                self.crash.calls = 1
+                deployed.run()
+            return getattr(self.client, name)
+
+    report = deployed.run(s3=Overtaken(deployed.s3, Crash()))
+    assert report.sealed is None
+    assert len(deployed.s3.list_object_versions(Bucket="seals", Prefix="seals/")["Versions"]) == 1
+    as_it_should_be(deployed)
+
+
+def test_a_seal_whose_answer_was_lost_is_its_own(deployed: Deployed) -> None:
+    """The SDK tries again and is told that the name is taken: by this very seal."""
+
+    class Losing(Watched):
+        def put_object(self, **given: Any) -> Any:
+            if given["Key"].startswith("seals/"):
+                self.client.put_object(**given)
+            return self.client.put_object(**given)
+
+    assert deployed.run(s3=Losing(deployed.s3, Crash())).sealed
+    as_it_should_be(deployed)
+
+
+def test_a_refused_call_leaves_all_as_it_was(deployed: Deployed) -> None:
+    """And says which."""
+
+    class Denied(Watched):
+        def put_object(self, **_given: Any) -> Any:
+            raise ClientError({"Error": {"Code": "AccessDenied"}}, "PutObject")
+
+    with pytest.raises(CallFailedError, match="^PutObject: AccessDenied$"):
+        deployed.run(s3=Denied(deployed.s3, Crash()))
+    assert names_of(deployed, RECORD) == [1, 1, 2, 3]
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "code"),
+    [
+        ("seals/0000000009.json", "canary", "SealIsUnreadable"),
+        ("seals/0000000009.json", '{"body": "{}", "signature": ""}', "SealIsUnreadable"),
+        ("seals/0000000009.json", None, "SealIsOfAnotherNumber"),
+    ],
+)
+def test_a_last_seal_that_is_none_stops_the_sealing(
+    deployed: Deployed, name: str, text: str | None, code: str
+) -> None:
+    """Nothing can follow it; somebody put it there."""
+    deployed.run()
+    first = deployed.s3.get_object(Bucket="seals", Key="seals/0000000001.json")["Body"].read()
+    deployed.s3.put_object(Bucket="seals", Key=name, Body=first if text is None else text.encode())
+    with pytest.raises(CallFailedError, match=code):
+        deployed.run(NOW + timedelta(days=1))
+
+
+def test_what_is_no_seal_is_passed_over(deployed: Deployed) -> None:
+    """Whatever else somebody puts beside them."""
+    deployed.s3.put_object(Bucket="seals", Key="seals/readme.txt", Body=b"canary")
+    deployed.run()
+    assert deployed.run(NOW + timedelta(days=1)).sealed
+
+
+def test_names_that_are_gone_already_make_no_item(deployed: Deployed) -> None:
+    """An update of what is not there would."""
+    deployed.run()
+    batch = next(iter(deployed.ledger.batches(RECORD.shard)))
+    NamesOfLedger(deployed.dynamodb, "ledger").drop_names({**batch, "seq": 77, "names": "canary"})
+    assert len(list(deployed.ledger.batches(RECORD.shard))) == 3
+
+
+def test_kms_signs_a_digest() -> None:
+    """With the algorithm that the seals are verified by."""
+    asked: list[dict[str, Any]] = []
+
+    class Kms:
+        def get_public_key(self, **given: Any) -> Any:
+            asked.append(given)
+            return {"PublicKey": b"public"}
+
+        def sign(self, **given: Any) -> Any:
+            asked.append(given)
+            return {"Signature": b"signature"}
+
+    key = KmsKey(Kms(), "arn")
+    assert (key.public(), key.sign(b"digest")) == (b"public", b"signature")
+    how = {"MessageType": "DIGEST", "SigningAlgorithm": "ECDSA_SHA_256"}
+    assert asked == [{"KeyId": "arn"}, {"KeyId": "arn", "Message": b"digest", **how}]
+
+
+def test_the_names_of_seals_are_in_order(deployed: Deployed) -> None:
+    """Also beyond nine of them."""
+    for day in range(11):
+        deployed.run(NOW + timedelta(days=day))
+    bodies = [
+        json.loads(json.loads(deployed.s3.get_object(Bucket="seals", Key=name)["Body"].read())["body"])
+        for name in deployed.seals()
+    ]
+    assert [body["number"] for body in bodies] == list(range(1, 12))
