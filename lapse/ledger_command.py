@@ -7,13 +7,13 @@ from typing import Annotated
 
 import typer
 
-from lapse.answer import answer, counted, print_json
+from lapse.answer import answer, counted
 from lapse.arguments import AsJson
 from lapse.controls import Controls, controls
 from lapse.examples import example
 from lapse.late_progress import LateProgress
 from lapse.ledger_answer import Verdict, read_heads
-from lapse.ledger_audit import chains_to_follow, follow_lines
+from lapse.ledger_audit import StoredBatch, chains_to_follow, follow_lines
 from lapse.ledger_file import lines_of, read_lines, write, write_whole
 from lapse.receipts import look_for_receipts
 from lapse.seals import keep_seals
@@ -125,18 +125,10 @@ def verify_ledger(  # noqa: PLR0913 -- an option each
     if seals:
         _verify_seals(seals, public_keys or [], verdict)
     verdict.chains = chains_to_follow(read_heads(heads) if heads else {}, verdict.sealed)
-    with LateProgress("Batches verified", None) as bar:
-        lines = read_lines(export) if export else _live(controls(ctx))
-        verdict.findings += follow_lines(_counted(lines, bar), verdict.chains)
-    verdict.findings += (finding for chain in verdict.chains.values() for finding in chain.end())
+    _verify_chains(read_lines(export) if export else _live(controls(ctx)), verdict)
     if against:
-        lapse = controls(ctx)
-        with LateProgress("Records looked at", None) as bar:
-            verdict.receipts = look_for_receipts(known_table(against, lapse.policy), lapse, bar.advance)
-    if as_json:
-        print_json(verdict.as_json())
-    else:
-        answer(None, *verdict.shown(), as_json=False)
+        _look_for_receipts(against, controls(ctx), verdict)
+    answer(verdict.as_json(), *verdict.shown(), as_json=as_json)
     if not verdict.is_good:
         raise typer.Exit(1)
 
@@ -146,6 +138,17 @@ def _verify_seals(directory: Path, public_keys: list[Path], verdict: Verdict) ->
 
     verdict.sealed = Sealed()
     verdict.findings += verify_seals(directory, read_keys(public_keys), verdict.sealed)
+
+
+def _verify_chains(batches: Iterator[StoredBatch | None], verdict: Verdict) -> None:
+    with LateProgress("Batches verified", None) as bar:
+        verdict.findings += follow_lines(_counted(batches, bar), verdict.chains)
+    verdict.findings += (finding for chain in verdict.chains.values() for finding in chain.end())
+
+
+def _look_for_receipts(table: str, lapse: Controls, verdict: Verdict) -> None:
+    with LateProgress("Records looked at", None) as bar:
+        verdict.receipts = look_for_receipts(known_table(table, lapse.policy), lapse, bar.advance)
 
 
 def _live(lapse: Controls) -> Iterator[Batch]:
