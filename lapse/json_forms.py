@@ -10,6 +10,7 @@ from shared.answer_requests import TIME_TO_ANSWER
 from shared.facts import Hold, Request
 from shared.instants import add
 from shared.outgoing import plain_key
+from shared.pausing import Pause
 from shared.record import RecordRef
 
 _RECORD_COLUMNS = ("table", "key")
@@ -55,6 +56,11 @@ def hold_json(hold: Hold, now: datetime) -> dict[str, Any]:
         "closed_by": hold.closed_by or None,
         "closed_at": hold.closed_at,
     }
+
+
+def pause_json(pause: Pause) -> dict[str, Any]:
+    """Who paused Lapse, why, and until when."""
+    return {"by": pause.paused_by, "reason_code": pause.reason_code, "until": pause.until}
 
 
 def request_json(request: Request, now: datetime) -> dict[str, Any]:

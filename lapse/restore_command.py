@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict
 from datetime import timedelta
 from time import sleep
 from typing import Annotated
@@ -14,7 +13,7 @@ from lapse.arguments import AsJson, Table
 from lapse.controls import controls
 from lapse.examples import example
 from lapse.late_progress import LateProgress, waiting
-from lapse.restore_texts import check_json, check_texts, facts_texts, replay_json, replay_texts
+from lapse.restore_texts import check_json, check_texts, facts_json, facts_texts, replay_json, replay_texts
 from lapse.stores import known_table
 from shared.finding import SEGMENTS
 from shared.rebuild_facts import pause_again, rebuild
@@ -100,7 +99,7 @@ def facts_command(ctx: typer.Context, *, as_json: AsJson = False) -> None:
     paused = pause_again(telling, ports)
     with waiting("Reading the ledger"):
         rebuilt = rebuild(telling, ports)
-    answer({**asdict(rebuilt), "paused_again": paused}, *facts_texts(rebuilt, paused=paused), as_json=as_json)
+    answer(facts_json(rebuilt, paused), *facts_texts(rebuilt, paused), as_json=as_json)
     if rebuilt.unreadable:
         raise typer.Exit(1)
 

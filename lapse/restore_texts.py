@@ -1,13 +1,15 @@
 """What `lapse restore` says: what was found, how far it came, and what is to be done next."""
 
 from collections.abc import Iterator
+from dataclasses import asdict
 from typing import Any
 
 from rich.console import RenderableType
 
-from lapse.answer import add_row, counted, in_words, table_of
-from lapse.json_forms import name_of, record_json
+from lapse.answer import add_row, counted, in_words, short, table_of
+from lapse.json_forms import name_of, pause_json, record_json
 from shared.found import Counts
+from shared.pausing import Pause
 from shared.policy import Policy
 from shared.rebuild_facts import Rebuilt
 from shared.record import RecordRef
@@ -152,12 +154,18 @@ def replay_texts(table: str, real_name: str, replayed: Replayed) -> Iterator[Ren
         yield f"Through. Now: lapse restore check {table} --as {real_name}"
 
 
-def facts_texts(rebuilt: Rebuilt, *, paused: bool) -> Iterator[str]:
+def facts_json(rebuilt: Rebuilt, pause: Pause | None) -> dict[str, Any]:
+    """The same as `facts_texts`, for programs."""
+    return {**asdict(rebuilt), "paused_again": pause and pause_json(pause)}
+
+
+def facts_texts(rebuilt: Rebuilt, pause: Pause | None) -> Iterator[str]:
     """What became of Facts."""
     yield f"The ledger knows facts of {counted(rebuilt.records, 'record')}."
     yield f"{rebuilt.added:,} were missing and are there again, {rebuilt.completed:,} were completed."
-    if paused:
-        yield "A pause was lost with them: Lapse is paused again."
+    if pause:
+        whose = f"until {short(pause.until)}, by {pause.paused_by}: {pause.reason_code}"
+        yield f"A pause was lost with them. Lapse is paused again, {whose}."
     if rebuilt.unreadable:
         yield f"{rebuilt.unreadable:,} parts of the ledger cannot be read: see `lapse ledger verify`."
         yield "They may have told of holds, so Lapse is paused: see to them, then `lapse resume`."

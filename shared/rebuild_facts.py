@@ -86,10 +86,11 @@ def rebuild(telling: Telling, ports: Ports) -> Rebuilt:
     return done
 
 
-def pause_again(telling: Telling, ports: Ports) -> bool:
-    """Pause Lapse if the ledger knows of a pause that outlasts what Facts know; with evidence."""
+def pause_again(telling: Telling, ports: Ports) -> Pause | None:
+    """Pause Lapse if the ledger knows of a pause that outlasts what Facts know; with evidence; returns it."""
     lost = longest_pause(_entries(ports.ledger, SHARD_OF_PAUSES, Rebuilt()))
-    return lost is not None and lost.in_force(telling.now) and _pause(lost, telling, ports.brake)
+    is_pulled = lost is not None and lost.in_force(telling.now) and _pause(lost, telling, ports.brake)
+    return lost if is_pulled else None
 
 
 def _pause(wanted: Pause, telling: Telling, brake: BrakeToPull) -> bool:

@@ -12,6 +12,7 @@ from shared.facts import Closing, FactKind, Facts, Hold
 from shared.facts_rebuilding import FactsToRebuildTable
 from shared.failure import CallFailedError
 from shared.hold_records import place_hold, release_hold
+from shared.instants import to_text
 from shared.ledger_index import partition
 from shared.record import RecordRef
 from tests.builders import (
@@ -226,7 +227,8 @@ def test_facts_were_lost_too(world: World) -> None:
     assert found.code == 1
     assert "lapse restore facts" in found.out
     rebuilt = typed(world, "restore", "facts", "--json")
-    assert rebuilt.json == {"records": 3, "added": 3, "completed": 0, "unreadable": 0, "paused_again": True}
+    pulled = {"by": "staff-4", "reason_code": "investigation", "until": to_text(NOW + DAY)}
+    assert rebuilt.json == {"records": 3, "added": 3, "completed": 0, "unreadable": 0, "paused_again": pulled}
     assert typed(world, "restore", "facts", "--json").json["added"] == 0
     stopped = typed(world, "restore", "replay", "Contacts", "--as", name)
     assert stopped.code == 1

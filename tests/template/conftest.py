@@ -1,8 +1,16 @@
 """The template with its defaults, with existing tables, with every option; and one life of its functions."""
 
-import pytest
+import io
+from contextlib import redirect_stdout
+from unittest.mock import patch
 
-from tests.template.life import Life, live
+import pytest
+from aws_lambda_powertools import Metrics
+
+from shared.metrics import publish
+from shared.retention import Why
+from shared.tally import Count, Tally
+from tests.template.life import Life, Metric, live, metrics_in, published_in
 from tests.template.translated import ACCOUNT, REGION, Deployment, deployment
 
 KEY = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/0"
@@ -63,3 +71,19 @@ def any_stack(request: pytest.FixtureRequest) -> Deployment:
 def life(own: Deployment) -> Life:
     """What the functions call and print, with the settings of the defaults."""
     return live(own)
+
+
+@pytest.fixture(scope="session")
+def published(own: Deployment, life: Life) -> set[Metric]:
+    """All that functions count, as CloudWatch will have it; in their life not all of it happens."""
+    everything = Tally.total(Tally.of(count) for count in Count)
+    everything.drop(Why.NO_MATCH)
+    with (
+        patch.dict("os.environ", own["PurgeFunction"]["Environment"]["Variables"]),
+        redirect_stdout(io.StringIO()) as printed,
+    ):
+        metrics = Metrics()
+        publish(metrics, everything)
+        metrics.flush_metrics()
+    counted = [metrics_in(printed.getvalue()), *life.metrics.values()]
+    return {metric for blobs in counted for metric in published_in(blobs)}

@@ -9,7 +9,7 @@ import io
 import json
 import sys
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from unittest.mock import patch
@@ -23,6 +23,8 @@ from tests.template.happenings import Invoke, happenings
 from tests.template.translated import REGION, Deployment
 from tests.worlds import make_table
 
+type Metric = tuple[str, str, frozenset[tuple[str, str]]]
+"""Namespace, name, dimensions."""
 _CREDENTIALS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": REGION}
 
 
@@ -120,3 +122,14 @@ def metrics_in(printed: str) -> list[dict[str, Any]]:
     """The lines of embedded metric format among what was printed."""
     lines = [json.loads(line) for line in printed.splitlines() if line.startswith("{")]
     return [line for line in lines if "_aws" in line]
+
+
+def published_in(blobs: Iterable[Mapping[str, Any]]) -> set[Metric]:
+    """The metrics that CloudWatch makes of embedded metric format."""
+    return {
+        (directive["Namespace"], metric["Name"], frozenset((name, blob[name]) for name in dimensions))
+        for blob in blobs
+        for directive in blob["_aws"]["CloudWatchMetrics"]
+        for dimensions in directive["Dimensions"]
+        for metric in directive["Metrics"]
+    }

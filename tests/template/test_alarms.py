@@ -1,22 +1,12 @@
 """Every alarm watches a metric that exists, by the very name and dimensions under which it is published."""
 
-import io
-from collections.abc import Iterable, Mapping
-from contextlib import redirect_stdout
-from typing import Any
-from unittest.mock import patch
+from collections.abc import Mapping
 
 import pytest
-from aws_lambda_powertools import Metrics
 
-from shared.metrics import publish
-from shared.retention import Why
-from shared.tally import Count, Tally
-from tests.template.life import Life, metrics_in
+from tests.template.life import Life, Metric, published_in
 from tests.template.translated import Deployment, Resource
 
-type Metric = tuple[str, str, frozenset[tuple[str, str]]]
-"""Namespace, name, dimensions."""
 NEEDED = {
     "dead letters": ("AWS/SQS", "ApproximateNumberOfMessagesVisible", {"QueueName": "lapse-dead-letters"}),
     "failures": ("AWS/SQS", "ApproximateNumberOfMessagesVisible", {"QueueName": "lapse-failures"}),
@@ -51,17 +41,10 @@ def test_there_is_an_alarm_for(own: Deployment, needed: tuple[str, str, Mapping[
     assert (namespace, name, frozenset(dimensions.items())) in _watched(own)
 
 
-def test_lapses_own_metrics_are_published_as_they_are_watched(own: Deployment, life: Life) -> None:
+def test_lapses_own_metrics_are_published_as_they_are_watched(
+    own: Deployment, published: set[Metric]
+) -> None:
     """An alarm on a metric that nobody publishes is silent for ever: names and dimensions are the code's."""
-    variables = own["PurgeFunction"]["Environment"]["Variables"]
-    everything = Tally.total(Tally.of(count) for count in Count)
-    everything.drop(Why.NO_MATCH)
-    with patch.dict("os.environ", variables), redirect_stdout(io.StringIO()) as printed:
-        metrics = Metrics()
-        publish(metrics, everything)
-        metrics.flush_metrics()
-    published = _published(metrics_in(printed.getvalue()))
-    published |= {each for printed_by in life.metrics.values() for each in _published(printed_by)}
     watched = {each for each in _watched(own) if not each[0].startswith("AWS/")}
     assert watched
     assert watched <= published, watched - published
@@ -88,7 +71,7 @@ def test_what_the_functions_count_in_their_life_is_watched(
 ) -> None:
     """What went wrong in it really arrives at its alarm."""
     metric = ("Lapse", name, frozenset({("service", "lapse")}))
-    assert metric in _watched(own) & _published(life.metrics[function])
+    assert metric in _watched(own) & published_in(life.metrics[function])
 
 
 def test_each_purge_and_each_sweep_says_how_late_it_is(life: Life) -> None:
@@ -179,15 +162,4 @@ def _watched(stack: Deployment) -> set[Metric]:
             frozenset((each["Name"], each["Value"]) for each in alarm["Dimensions"]),
         )
         for alarm in stack.of_type("AWS::CloudWatch::Alarm")
-    }
-
-
-def _published(blobs: Iterable[Mapping[str, Any]]) -> set[Metric]:
-    """The metrics that CloudWatch makes of embedded metric format."""
-    return {
-        (directive["Namespace"], metric["Name"], frozenset((name, blob[name]) for name in dimensions))
-        for blob in blobs
-        for directive in blob["_aws"]["CloudWatchMetrics"]
-        for dimensions in directive["Dimensions"]
-        for metric in directive["Metrics"]
     }
