@@ -153,18 +153,22 @@ class ShardRun:
     def _settle(self, timers: Sequence[Timer], tally: Tally) -> list[Settled]:
         """Settle timers until the time is up; those left over stand as they are."""
         looked_at, views = self.pace.clock(), self._look(timers)
-        is_slow = self.pace.clock() - looked_at > FRESH
+        is_slow = self._is_old(looked_at)
         settled: list[Settled] = []
         for position, timer in enumerate(timers):
             if self._time_is_up() or self.settling.allowance.spent:
                 break
-            if not is_slow and self.pace.clock() - looked_at > FRESH:
+            if not is_slow and self._is_old(looked_at):
                 looked_at, views = self.pace.clock(), self._look(timers[position:])
-                is_slow = self.pace.clock() - looked_at > FRESH
+                is_slow = self._is_old(looked_at)
             if is_slow:  # then each timer has a look of its own, and is settled at once
                 views = self._look([timer])
             settled.append(self._settle_one(timer, views, tally))
         return settled
+
+    def _is_old(self, looked_at: datetime) -> bool:
+        """Whether a look is not to be acted upon any more."""
+        return self.pace.clock() - looked_at > FRESH
 
     def _settle_one(self, timer: Timer, views: dict[RecordRef, View | str], tally: Tally) -> Settled:
         rule = self._rule(timer)
