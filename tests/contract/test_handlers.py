@@ -111,6 +111,7 @@ def deployment(monkeypatch: pytest.MonkeyPatch) -> Iterator[Deployment]:
         assert isinstance(business, AwsBusiness)
         queue, news = (sqs.create_queue(QueueName=name)["QueueUrl"] for name in ("dead-letters", "news"))
         listen(news)
+        seals, key = make_seals()
         settings = {
             "TABLES": ",".join(f"{logical}={real}" for logical, real in business.tables.items()),
             "FACTS_TABLE": business.facts_table,
@@ -123,10 +124,20 @@ def deployment(monkeypatch: pytest.MonkeyPatch) -> Iterator[Deployment]:
             "DEAD_LETTER_QUEUE_URL": queue,
             "EVENT_BUS_NAME": "lapse",
             "SWEEP_UNITS_PER_SECOND": "0",
+            "SEAL_BUCKET": seals,
+            "SEAL_KEY_ARN": key,
         }
         for name, value in settings.items():
             monkeypatch.setenv(name, value)
         yield Deployment(world, business, queue, news)
+
+
+def make_seals() -> tuple[str, str]:
+    """The bucket of the seals, by its name, and the key that signs them, by its ARN."""
+    place: Any = {"LocationConstraint": "eu-west-1"}
+    boto3.client("s3").create_bucket(Bucket="seals", CreateBucketConfiguration=place)
+    key = boto3.client("kms").create_key(KeySpec="ECC_NIST_P256", KeyUsage="SIGN_VERIFY")
+    return "seals", key["KeyMetadata"]["Arn"]
 
 
 def batch(*bodies: object) -> dict[str, Any]:

@@ -56,8 +56,14 @@ NOT_CALLED = {
     ("pause_again", "facts.put"): "as above",
     ("pause_again", "ledger.entries_of"): "as above",
 }
-ONLY_LOOK = {"PastEntries": "the check of a restored table writes nothing: what fails is asked again"}
-"""Protocols that are in no use case that changes anything."""
+ELSEWHERE = {
+    "PastEntries": "the check of a restored table writes nothing: what fails is asked again",
+    "LedgerToSeal": "sealing is crashed at each moment in tests/contract/test_sealing.py",
+    "SealsToAddTo": "as above",
+    "SigningKey": "as above",
+    "KmsClient": "what an adapter uses of boto3",
+}
+"""Protocols that are in no use case that is disturbed here."""
 
 
 def modules() -> list[ModuleType]:
@@ -108,7 +114,7 @@ def test_each_protocol_belongs_to_a_use_case() -> None:
     reached = {base for each in USE_CASES.values() for _, port in ports_of(each) for base in port.__mro__}
     defined = {each for module in modules() for each in vars(module).values() if inspect.isclass(each)}
     ours = {each for each in defined if is_protocol(each) and each.__module__.startswith("shared.")}
-    assert {each.__name__ for each in ours - reached} == ONLY_LOOK.keys()
+    assert {each.__name__ for each in ours - reached} == ELSEWHERE.keys()
 
 
 def test_each_set_of_ports_belongs_to_a_use_case() -> None:
@@ -117,7 +123,7 @@ def test_each_set_of_ports_belongs_to_a_use_case() -> None:
     given = {hint for each in USE_CASES.values() for hint in get_type_hints(each).values()}
     disturbed = {each.__module__ for each in given if inspect.isclass(each) and each.__name__ == "Ports"}
     defining = {home for home in homes if vars(importlib.import_module(home))["Ports"].__module__ == home}
-    assert defining - disturbed == {"shared.restore"}  # it only looks
+    assert defining - disturbed == {"shared.restore", "shared.seal_ledger"}  # see ELSEWHERE
 
 
 def test_facts_are_rebuilt_as_they_were() -> None:
