@@ -18,6 +18,7 @@ from lapse.timetable import Timetable, read_timetable
 
 BAR = 30
 """Characters of the longest bar."""
+DAYS = 30
 MOST_DAYS = 3660
 DAY_COLUMNS: Sequence[str] = ("day", "timers")
 RULE_COLUMNS: Sequence[str] = (
@@ -47,7 +48,7 @@ def due(
     ctx: typer.Context,
     *,
     by: Annotated[Order, typer.Option("--by", help="Count by day, or by rule.")] = Order.DAY,
-    days: Annotated[int, typer.Option("--days", min=1, max=MOST_DAYS, help="How far to look ahead.")] = 30,
+    days: Annotated[int, typer.Option("--days", min=1, max=MOST_DAYS, help="How far to look ahead.")] = DAYS,
     as_json: AsJson = False,
     as_csv: AsCsv = False,
 ) -> None:
@@ -62,7 +63,7 @@ def due(
         shown = _days(seen)
     else:
         columns, rows = RULE_COLUMNS, [_of_rule(each, seen, lapse) for each in _rules(seen, lapse)]
-        shown = _table(rows, seen.until)
+        shown = _table(rows, days)
     data |= {f"{by}s": rows, "unreadable": seen.unreadable}
     summary = f"{counted(overdue, 'timer')} overdue. Days end in {lapse.zone}."
     answer(data, *shown, summary, as_json=as_json, csv=Listing(columns, rows) if as_csv else None)
@@ -104,13 +105,14 @@ def _ahead(day: date, seen: Timetable) -> str:
     return f"{ahead} d" if ahead else "today"
 
 
-def _table(found: Sequence[Mapping[str, Any]], until: date) -> Iterator[RenderableType]:
-    rows = table_of("Rule", "Table", "Mode", "Overdue", "Today", "7 days", "30 days", f"Until {until}")
-    for column in rows.columns[3:]:
+def _table(found: Sequence[Mapping[str, Any]], days: int) -> Iterator[RenderableType]:
+    """The last column only where it is not that of 30 days again."""
+    last = () if days == DAYS else (f"{days} days",)
+    rows = table_of("Rule", "§", "Table", "Mode", "Overdue", "Today", "7 days", "30 days", *last)
+    for column in rows.columns[4:]:
         column.justify = "right"
     for each in found:
-        rule = f"{each['rule']} §{each['clause']}" if each["clause"] else each["rule"]
-        figures = (f"{each[name]:,}" for name in RULE_COLUMNS[4:])
-        bad = "bold red" if each["overdue"] else ""
-        add_row(rows, rule, each["table"] or "-", each["mode"] or "removed", *figures, style=bad)
+        figures = (f"{each[name]:,}" for name in RULE_COLUMNS[4 : 8 + len(last)])
+        names = (each["rule"], each["clause"] or "", each["table"] or "-", each["mode"] or "removed")
+        add_row(rows, *names, *figures, style="bold red" if each["overdue"] else "")
     yield rows

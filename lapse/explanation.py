@@ -121,7 +121,16 @@ def _meaning(rule: Rule, record: RecordRef, view: View, lapse: Controls, now: da
     at_once = replace(rule, retain=timedelta(0), counting=Counting.ELAPSED)
     has_fields = view.exists and lapse.records.has_fields(record, rule.erase)
     anchor, due = _instant(at_once, view, now), _instant(rule, view, now)
-    return Meaning(rule, decide(rule, view, add(now, SKEW)), anchor, due, has_fields)
+    return Meaning(rule, _foreseen(rule, view, now), anchor, due, has_fields)
+
+
+def _foreseen(rule: Rule, view: View, now: datetime) -> Erase | Wait | Drop:
+    """What the purge decides now; of what is not due yet, that a hold will keep it then."""
+    decision = decide(rule, view, add(now, SKEW))
+    if not (isinstance(decision, Wait) and decision.why is Why.NOT_DUE):
+        return decision
+    then = decide(rule, view, add(decision.until, SKEW))
+    return then if isinstance(then, Wait) else decision
 
 
 def _instant(rule: Rule, view: View, now: datetime) -> datetime | None:

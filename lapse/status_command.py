@@ -107,7 +107,7 @@ def _swept(seen: Present) -> dict[str, Any]:
 def _shown(lapse: Controls, seen: Present) -> Iterator[RenderableType]:
     where = f" in {lapse.account} {lapse.region}" if lapse.account else ""
     policy = f"policy {lapse.policy.id} {lapse.policy.digest[:12]}"
-    yield Text(f"Stack {lapse.stack}{where}, {policy}, at {seen.now:%Y-%m-%d %H:%M:%SZ}\n")
+    yield Text(f"Stack {lapse.stack}{where}, {policy}\nSeen at {seen.now:%Y-%m-%d %H:%M:%SZ}\n")
     rows = table_of("", "")
     rows.show_header = False
     for title, text, bad in lines(seen):

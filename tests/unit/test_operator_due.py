@@ -50,9 +50,12 @@ def test_what_becomes_due_by_rule(operator: Operator) -> None:
     _, _, first, *_, old, last = [
         " ".join(x.split()) for x in operator.types("due", "--by", "rule").out.splitlines()
     ]
-    assert first == "delivery-contact §2.2.1 Shipments enforce 1 2 3 4 4"
-    assert old == "old-rule - removed 0 1 1 1 1"
+    assert first == "delivery-contact 2.2.1 Shipments enforce 1 2 3 4"
+    assert old == "old-rule - removed 0 1 1 1"
     assert last.startswith("1 timer overdue.")
+    further = operator.types("due", "--by", "rule", "--days", 31).out.splitlines()
+    assert further[0].split()[-2:] == ["31", "days"]
+    assert further[2].split()[-2:] == ["4", "4"]
 
 
 def test_what_becomes_due_for_programs(operator: Operator) -> None:

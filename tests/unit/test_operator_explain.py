@@ -101,6 +101,24 @@ def test_a_due_record_is_explained_by_its_rules(operator: Operator) -> None:
             "held",
             "held until 2026-09-01 00:00Z",
         ),
+        (
+            {
+                "shipped_at": {"S": "2026-08-24T10:15:00Z"},
+                "legal_hold": {"M": {"until": {"S": "2026-12-24T00:00:00Z"}}},
+            },
+            "wait",
+            "held",
+            "held until 2026-12-24 00:00Z",
+        ),
+        (
+            {
+                "shipped_at": {"S": "2026-08-24T10:15:00Z"},
+                "legal_hold": {"M": {"until": {"S": "2026-09-24T00:00:00Z"}}},
+            },
+            "wait",
+            "not_due",
+            "to be erased at 2026-11-22 10:15Z",
+        ),
     ],
 )
 def test_each_decision_is_put_into_words(

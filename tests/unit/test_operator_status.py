@@ -63,8 +63,9 @@ def test_status_shows_what_somebody_should_see_to(busy: Operator) -> None:
     assert answer.code == 1
     shown = [line for line in lines_of(answer.out) if not line.startswith("──")]
     policy = f"policy PP001 {busy.policy.digest[:12]}"
-    assert shown[0] == f"Stack lapse in 000000000000 eu-west-1, {policy}, at 2026-08-25 10:15:00Z"
-    assert shown[2:] == [
+    assert shown[0] == f"Stack lapse in 000000000000 eu-west-1, {policy}"
+    assert shown[1] == "Seen at 2026-08-25 10:15:00Z"
+    assert shown[3:] == [
         "Overdue 2 timers, the oldest by 2 h",
         "Due today 2",
         "Due in 7 days 3",
@@ -125,7 +126,7 @@ def test_status_of_a_quiet_stack() -> None:
     operator = Operator()
     operator.memory.pause = Pause("staff-1", "check", NOW - 2 * DAY, NOW)  # over
     answer = operator.types("status")
-    assert (answer.code, lines_of(answer.out)[2:]) == (
+    assert (answer.code, lines_of(answer.out)[3:]) == (
         0,
         [
             "Overdue 0 timers",
