@@ -18,6 +18,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from lapse import artifact, project, stack
+from lapse.demo_audit import audit
 from lapse.demo_records import Cohort, Maker
 from lapse.demo_stack import Demo, item_key, record_key
 from lapse.deployment import deploy_with_sam
@@ -40,6 +41,7 @@ def main() -> int:
         for demo in (enforcing, observing):
             _wait(demo)
         good = [_show_result(demo) for demo in (enforcing, observing)]
+        good.append(_show_audit(enforcing, running))
     minutes, seconds = divmod(round(time.monotonic() - started), 60)
     verdict = (
         "[green]Seen as expected.[/]" if all(good) else "[red]NOT as expected: see the rows marked ✗.[/]"
@@ -142,6 +144,17 @@ def _show_evidence(demo: Demo, entries: Iterable[dict[str, Any]]) -> bool:
     console.print(f"hash chains: {broken} findings", _mark(good=not broken), highlight=False)
     console.print(f"hold marks: {marked}; expected: {held}", _mark(good=marked == held), highlight=False)
     return good and not broken and marked == held
+
+
+def _show_audit(demo: Demo, running: stack.Stack) -> bool:
+    """The evidence, as an auditor has it."""
+    console.print(f"[bold]{demo.title}[/]: the report; the ledger sealed, exported and audited")
+    good = True
+    with tempfile.TemporaryDirectory() as directory:
+        for what, as_expected in audit(demo.title, running.endpoint.environment(), Path(directory)):
+            console.print(f"  {what}", _mark(good=as_expected), highlight=False)
+            good = good and as_expected
+    return good
 
 
 def _show_dead_letters(demo: Demo) -> bool:
