@@ -1,4 +1,4 @@
-"""The demo as officers and auditors see it: the report; the evidence, verified without AWS, and tampered with."""
+"""The demo as officers and auditors see it: the report; the evidence, verified offline, and tampered with."""
 
 import subprocess
 import sys
