@@ -221,7 +221,7 @@ class Policy:
     @property
     def longest_retain(self) -> timedelta:
         """Of all rules."""
-        return max((rule.retain for rule in self.rules), default=timedelta(0))
+        return max(rule.retain for rule in self.rules)
 
     @property
     def names_retain(self) -> timedelta:
