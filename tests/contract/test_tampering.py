@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable
 from hashlib import sha256 as hashed
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -535,3 +536,25 @@ def test_a_missing_receipt_is_named() -> None:
     assert data.json["receipts"]["missing"] == [{**named, "due": "2026-08-15T10:15:00Z"}]
     assert (wrong.code, "The policy has no such table." in wrong.err) == (1, True)
     assert contacts.code == 0
+
+
+@pytest.mark.parametrize(
+    ("entry", "missing"),
+    [
+        ({"rule": "delivery-contact", "fields": []}, 0),
+        ({"rule": "of old", "fields": [["contact_number"], ["email"]]}, 0),
+        ({"rule": "of old", "fields": [["email"]]}, 1),
+        ({"rule": "delivery-contact", "fields": [["email"]], "outcome": "observed"}, 1),
+    ],
+)
+def test_a_receipt_is_of_the_rule_or_of_its_fields(entry: dict[str, Any], missing: int) -> None:
+    """What another rule did to other fields tells nothing of these."""
+    with run_and_sealed(LocalKey()) as operator:
+        world: Any = operator.world  # type: ignore[attr-defined]
+        gone: Any = {"contact_number": None, "email": None}
+        world.business.put(shipment_ref("silent"), shipment("silent", **gone))
+        kept, of_record = SimpleNamespace(entry={"outcome": "erased", **entry}), operator.ledger.entries_of
+        silent = shipment_ref("silent")
+        operator.ledger.entries_of = lambda record: [kept] if record == silent else of_record(record)  # type: ignore[method-assign]
+        data = operator.types("ledger", "verify", "--against", "Shipments", "--json").json
+    assert len(data["receipts"]["missing"]) == missing
