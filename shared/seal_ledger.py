@@ -154,6 +154,7 @@ class _Run:
         return Seal(
             number=last.number + 1 if last else 1,
             at=self.now,
+            kept_since=self._kept_since,
             previous=last.digest.hex() if last else "",
             public_key=self.ports.seals.keep_key(self.ports.key.public()),
             heads={name: chain.head for name, chain in chains.items()},
