@@ -59,8 +59,9 @@ def look_over(
     with LateProgress("Reading timers", None) as progress:
         table = read_timetable(lapse, now, DAYS_AHEAD, KEPT, progress.advance)
     present = look_at_present(lapse, now, table.horizon(now))
+    sealed = present.last_seal.heads if present.last_seal else {}
     with LateProgress("Reading the ledger", None) as progress:
-        ledger = Reader(now, lapse.zone, progress.advance, witness).read(lapse)
+        ledger = Reader(now, lapse.zone, progress.advance, witness, sealed).read(lapse)
     return Overview(
         stack=lapse.stack,
         account=lapse.account,

@@ -82,5 +82,10 @@ def _of_runs(here: Present) -> Iterator[str]:
     if here.purge_is_silent:
         ended = f"The last purge ended {short(purge.finished)}: it is silent." if purge else None
         yield ended or "No purge has left a note yet."
-    if here.last_seal and here.seal_is_stale:
+    if here.seal_unknown:
+        why = here.seal_unknown.removesuffix(".")
+        yield f"The last seal is unknown ({why}): the ledger was not compared with it."
+    elif here.last_seal is None:
+        yield "The ledger was never sealed: it cannot show that no tail of it was cut off."
+    elif here.seal_is_stale:
         yield f"The last seal is of {short(here.last_seal.at)}: it is stale."

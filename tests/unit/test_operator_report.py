@@ -25,6 +25,7 @@ from shared.facts import Facts, Hold, Request
 from shared.failure import CallFailedError
 from shared.found import Found
 from shared.last_purge import LastPurge
+from shared.ledger import Head
 from shared.pausing import Pause
 from shared.record import SHARDS
 from shared.sweep_state import Sweep
@@ -113,7 +114,15 @@ def no_purge(operator: Operator) -> None:
 
 
 def old_seal(operator: Operator) -> None:
-    operator.seals.latest = LastSeal(1, NOW - 3 * DAY)
+    operator.seals.latest = LastSeal(1, NOW - 3 * DAY, {})
+
+
+def never_sealed(operator: Operator) -> None:
+    operator.seals.latest = None
+
+
+def unknown_seal(operator: Operator) -> None:
+    operator.seals.failure = CallFailedError("GetObject", "SealIsUnreadable")
 
 
 def late_answer(operator: Operator) -> None:
@@ -137,6 +146,11 @@ def early(operator: Operator) -> None:
         (silent_purge, "The last purge ended 2026-08-25 09:15Z: it is silent."),
         (no_purge, "No purge has left a note yet."),
         (old_seal, "The last seal is of 2026-08-22 10:15Z: it is stale."),
+        (never_sealed, "The ledger was never sealed: it cannot show that no tail of it was cut off."),
+        (
+            unknown_seal,
+            "The last seal is unknown (GetObject: SealIsUnreadable): the ledger was not compared with it.",
+        ),
         (late_answer, "1 erasure request has waited for more than 30 days."),
         (early, "1 erasure came before it was due, by the evidence."),
     ],
@@ -164,6 +178,21 @@ def test_a_ledger_that_is_not_whole_is_red(operator: Operator, tmp_path: Path) -
     assert "03 1 - hash is not that of the body: one of the two was edited" in text_of(
         tmp_path / "report.html"
     )
+
+
+@pytest.mark.parametrize("left", [0, 1])
+def test_a_sealed_chain_that_was_cut_off_is_red(operator: Operator, tmp_path: Path, left: int) -> None:
+    """What is left of it is whole in itself: the heads of the last seal tell, read before the ledger."""
+    chain = list(operator.ledger.batches(3))
+    assert len(chain) > 1
+    head = Head(int(chain[-1]["seq"]), chain[-1]["hash"])
+    operator.seals.latest = LastSeal(212, NOW - HOUR, {"03": head})
+    page = tmp_path / "report.html"
+    assert operator.types("report", "--html", page).code == 0
+    operator.ledger.forged[3] = chain[:left]
+    answer = operator.types("report", "--html", page)
+    assert (answer.code, answer.out.splitlines()[0]) == (1, "The ledger is not whole: 1 finding.")
+    assert f"the kept head is missing: the chain ends with batch {left}" in text_of(page)
 
 
 def test_many_findings_are_counted_and_the_first_named(operator: Operator) -> None:
