@@ -17,7 +17,7 @@ from shared.found import Found
 from shared.instants import DAY, LAST, add
 from shared.last_purge import LastPurge
 from shared.pausing import Pause
-from shared.record import RecordRef
+from shared.record import SHARDS, RecordRef
 from shared.sweep_pages import EXPIRES_SOON
 from shared.sweep_state import Sweep
 
@@ -72,13 +72,26 @@ class Present:
 
     @property
     def sweep_is_stale(self) -> bool:
-        """Whether the last sweep began too long ago, or there was none."""
-        return self.sweep is None or self.now - self.sweep.began > SWEEP_IS_STALE
+        """Whether the last sweep that came through is too long ago, or there was none."""
+        return self.swept_since is None or self.now - self.swept_since > SWEEP_IS_STALE
+
+    @property
+    def swept_since(self) -> datetime | None:
+        """When the last sweep began, if it came through; or else when the one before it ended."""
+        sweep = self.sweep
+        if sweep is None:
+            return None
+        return sweep.began if sweep.finished else sweep.last_finished or sweep.began
 
     @property
     def purge_is_silent(self) -> bool:
         """Whether no purge ended lately."""
         return self.last_purge is None or self.now - self.last_purge.finished > PURGE_IS_SILENT
+
+    @property
+    def purge_is_partial(self) -> bool:
+        """Whether the last purge left parts undone."""
+        return self.last_purge is not None and self.last_purge.shards_finished < SHARDS
 
     @property
     def seal_is_stale(self) -> bool:

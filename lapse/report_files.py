@@ -78,7 +78,7 @@ def evidence_csv(folder: Path) -> Iterator[WrittenRows]:
 
 def add_evidence(rows: WrittenRows, kept: Kept) -> None:
     """An entry of the ledger, if it tells of an erasure."""
-    if kept.entry.get("outcome") in DISPOSED:
+    if str(kept.entry.get("outcome")) in DISPOSED:
         rows.add(disposed_row(kept))
 
 

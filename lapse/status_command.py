@@ -162,7 +162,7 @@ def _of_runs(seen: Present) -> Iterator[Line]:
     yield "Last sweep", f"began {short(sweep.began)}, {ended}" if sweep else "none yet", seen.sweep_is_stale
     part = f", {purge.shards_finished} of {SHARDS} parts" if purge and purge.shards_finished < SHARDS else ""
     ran = f"{short(purge.finished)}, {in_words(purge.cause)}{part}" if purge else "none noted yet"
-    yield "Last purge", ran, seen.purge_is_silent
+    yield "Last purge", ran, seen.purge_is_silent or seen.purge_is_partial
     yield "Last seal", seen.seal_in_words, seen.seal_is_stale
 
 
