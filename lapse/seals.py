@@ -1,12 +1,13 @@
 """The seals of the ledger, as operators and auditors see them: the last one, and all of them as files."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path, PurePosixPath
 from typing import Protocol
 
 from lapse.trouble import TroubleError
+from shared.ledger import Head
 
 
 @dataclass(frozen=True)
@@ -15,6 +16,8 @@ class LastSeal:
 
     number: int
     at: datetime
+    heads: Mapping[str, Head]
+    """What the chains ended with then, by their names."""
 
 
 @dataclass(frozen=True)
