@@ -20,6 +20,7 @@ from tests.sealing import LocalKey
 from tests.tampering import CHAIN, OLD, POLICY, RECORDS, Files, names_changed, resigned, run_and_sealed
 
 B1, B2, B3, B4 = (f"shard {CHAIN:02}, batch {seq}" for seq in range(1, 5))
+EMPTY = next(f"{shard:02}" for shard in range(16) if shard not in {CHAIN, OLD.shard})
 AUDIT = project.ROOT / "audit" / "verify.py"
 THEIRS = LocalKey()
 _PLACE = re.compile(r"^(shard \d\d, batch [^:,]+(?:, entry \d+)?|seal \d+|line \d+): ", re.MULTILINE)
@@ -203,7 +204,9 @@ def a_salt_is_written_otherwise(files: Files) -> None:
 
 
 def a_name_is_an_object(files: Files) -> None:
-    names_changed(files, 2, lambda names: names.__setitem__(0, {"0" * 32: 0, names[0][1]: 0}))
+    commitment = hashed(bytes(16) + b"canary").hexdigest()
+    files.edit(4, lambda body: body["entries"][0].update(commitment=commitment))
+    names_changed(files, 4, lambda names: names.__setitem__(0, {"0" * 32: 0, "canary": 0}))
 
 
 def a_name_is_an_empty_list(files: Files) -> None:
@@ -225,10 +228,10 @@ def a_number_is_no_whole_number(files: Files) -> None:
 
 
 def a_number_is_a_truth(files: Files) -> None:
-    files.put(4, seq=True)
-    at = files.lines.index(next(each for each in files.lines if '"seq": true' in each))
-    files.lines[at] = files.lines[at].replace('"seq": true', '"seq": 4')
-    files.edit(4, lambda body: body.update(seq=True))
+    body = json.loads(files.batch(4)["body"]) | {"seq": True, "prev": "", "shard": EMPTY}
+    text = json.dumps(body, sort_keys=True, separators=(",", ":"))
+    batch = {"shard": EMPTY, "seq": 1, "prev": "", "hash": hashed(text.encode()).hexdigest(), "body": text}
+    files.lines.append(json.dumps({**batch, "names": files.batch(4)["names"]}))
 
 
 def an_entry_has_no_number(files: Files) -> None:
@@ -418,12 +421,12 @@ TAMPERINGS: dict[Callable[[Files], None], set[str]] = {
     a_seal_is_no_seal: {"seal 2"},
     another_record_is_named_by_a_longer_salt: {f"{B2}, entry 0"},
     a_salt_is_written_otherwise: {f"{B2}, entry 0"},
-    a_name_is_an_object: {f"{B2}, entry 0"},
+    a_name_is_an_object: {f"{B4}, entry 0"},
     a_name_is_an_empty_list: {f"{B4}, entry 0"},
     names_are_an_object: {B2},
     a_version_is_no_whole_number: {B4},
     a_number_is_no_whole_number: {B4},
-    a_number_is_a_truth: {B4},
+    a_number_is_a_truth: {f"shard {EMPTY}, batch 1"},
     an_entry_has_no_number: {B4},
     an_entry_has_a_fraction: {B4},
     an_entry_has_a_large_number: {B4},
@@ -555,6 +558,6 @@ def test_a_receipt_is_of_the_rule_or_of_its_fields(entry: dict[str, Any], missin
         world.business.put(shipment_ref("silent"), shipment("silent", **gone))
         kept, of_record = SimpleNamespace(entry={"outcome": "erased", **entry}), operator.ledger.entries_of
         silent = shipment_ref("silent")
-        operator.ledger.entries_of = lambda record: [kept] if record == silent else of_record(record)  # type: ignore[method-assign]
+        operator.ledger.entries_of = lambda record: [kept] if record == silent else of_record(record)  # type: ignore[list-item,method-assign]
         data = operator.types("ledger", "verify", "--against", "Shipments", "--json").json
     assert len(data["receipts"]["missing"]) == missing
