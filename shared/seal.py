@@ -25,7 +25,7 @@ class Seal:
     """What is signed. A chain may be without head: nothing was in it then."""
 
     number: int
-    """From 1, without a gap."""
+    """From 1; one that somebody else's object has is passed over."""
     at: datetime
     previous: str
     """Of the body before, by its SHA-256; "" for the first."""
