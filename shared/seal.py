@@ -25,7 +25,7 @@ class Seal:
     """What is signed. A chain may be without head: nothing was in it then."""
 
     number: int
-    """From 1, without a gap."""
+    """From 1; one that somebody else's object has is passed over."""
     at: datetime
     kept_since: datetime
     """By this seal, only what is told of as older may lose its names."""

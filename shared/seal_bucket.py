@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 SEALS, KEYS = "seals/", "keys/"
-_SEAL = re.compile(r"seals/\d{10}\.json", re.ASCII)
+_SEAL = re.compile(r"seals/(\d{10})\.json", re.ASCII)
+_MOST_BYTES = 2**16
+"""Of what is read of an object: ten times a seal. Somebody may have put a large one there."""
 _TAKEN = {"PreconditionFailed", "ConditionalRequestConflict"}
 """Somebody else's object has the name, or is just about to."""
 
@@ -27,25 +29,26 @@ class SealBucket:
         self._client = client
         self._bucket = bucket
 
-    def last(self) -> Seal | None:
-        """As `SealsToAddTo.last`.
-
-        Raises:
-            CallFailedError: a call failed, or what is there as the last seal is none.
-        """
+    def numbers(self) -> set[int]:
+        """As `SealsToRead.numbers`."""
         with failures_of("ListObjectsV2"):
             pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=SEALS)
             names = [each["Key"] for page in pages for each in page.get("Contents", [])]
-        name = max((name for name in names if _SEAL.fullmatch(name)), default=None)
-        if name is None:
-            return None
+        return {int(found[1]) for name in names if (found := _SEAL.fullmatch(name))}
+
+    def read(self, number: int) -> tuple[Seal, bytes] | None:
+        """As `SealsToRead.read`."""
         try:
-            seal = read_body(opened(self._text(name))[0])
+            body, signature = opened(self._content(name_of(number)).decode())
+            seal = read_body(body)
         except ValueError:
-            raise CallFailedError("GetObject", "SealIsUnreadable") from None
-        if name != name_of(seal.number):
-            raise CallFailedError("GetObject", "SealIsOfAnotherNumber")
-        return seal
+            return None
+        return (seal, signature) if seal.number == number else None
+
+    def last(self) -> Seal | None:
+        """The last that can be read as a seal; its signature is not verified."""
+        numbers = sorted(self.numbers(), reverse=True)
+        return next((read[0] for read in map(self.read, numbers) if read), None)
 
     def keep_key(self, public_key: bytes) -> str:
         """As `SealsToAddTo.keep_key`; in PEM."""
@@ -56,7 +59,7 @@ class SealBucket:
     def add(self, seal: Seal, signature: bytes) -> bool:
         """As `SealsToAddTo.add`; this very seal may be there already, its answer lost."""
         text, name = sealed(seal.body, signature), name_of(seal.number)
-        return self._put(name, text) or self._text(name) == text
+        return self._put(name, text) or self._content(name) == text.encode()
 
     def _put(self, name: str, text: str) -> bool:
         try:
@@ -68,15 +71,15 @@ class SealBucket:
             return False
         return True
 
-    def _text(self, name: str) -> str:
-        """What an object says; "" if there is none."""
+    def _content(self, name: str) -> bytes:
+        """What an object says, as far as a seal could; b"" if there is none."""
         try:
             with failures_of("GetObject"):
-                return self._client.get_object(Bucket=self._bucket, Key=name)["Body"].read().decode()
+                return self._client.get_object(Bucket=self._bucket, Key=name)["Body"].read(_MOST_BYTES)
         except CallFailedError as error:
             if error.code != "NoSuchKey":
                 raise
-            return ""
+            return b""
 
 
 def name_of(number: int) -> str:

@@ -11,10 +11,11 @@ from typing import Protocol
 
 from shared.failure import code_of, raise_all
 from shared.instants import DAY, add
+from shared.last_seal import Foregoing, SealsToRead, SigningKey, foregoing
 from shared.ledger_batch import Batch
 from shared.policy import Policy
 from shared.seal import CHAINS, NO_HEAD, Seal
-from shared.seal_chain import Chain, LedgerToSeal, is_older, look_at
+from shared.seal_chain import MOST_FINDINGS, Chain, LedgerToSeal, is_older, look_at
 from shared.tally import Count, Tally
 
 EVERY = DAY - timedelta(minutes=30)
@@ -25,21 +26,8 @@ TIME_TO_STOP = timedelta(seconds=20)
 """No further batch loses its names then."""
 
 
-class SigningKey(Protocol):
-    """The key, which nobody can read."""
-
-    def public(self) -> bytes:
-        """Its public half, in DER (SubjectPublicKeyInfo)."""
-
-    def sign(self, digest: bytes) -> bytes:
-        """The signature of a SHA-256 digest, in DER."""
-
-
-class SealsToAddTo(Protocol):
+class SealsToAddTo(SealsToRead, Protocol):
     """The seals, where nothing can be changed once it is there."""
-
-    def last(self) -> Seal | None:
-        """The last seal."""
 
     def keep_key(self, public_key: bytes) -> str:
         """Keep a public key, if it is not there; its digest, by which seals name it."""
@@ -74,7 +62,7 @@ class SealReport:
     gap: timedelta = timedelta(0)
     """Since the last seal, this run's own among them."""
     findings: tuple[str, ...] = ()
-    """What is wrong with the chains since then, with its place."""
+    """What is wrong with the chains since then, or with the seals, with its place."""
     failures: tuple[str, ...] = ()
     tally: Tally = field(default_factory=Tally)
 
@@ -90,15 +78,17 @@ class SealReport:
 def seal_ledger(policy: Policy, ports: Ports, pace: Pace, *, by_hand: bool) -> SealReport:
     """Seal all chains as far as they can be read in time, if the last seal is a day old or somebody asks.
 
-    A chain that is broken is sealed all the same, as it is: what is wrong is counted and told.
+    A chain that is broken is sealed all the same, as it is, and what is no seal is passed over: what is
+    wrong is counted and told.
 
     Raises:
         CallFailedError: nothing was sealed; the next run tries again.
     """
-    now, last = pace.clock(), ports.seals.last()
+    now, before = pace.clock(), foregoing(ports.seals, ports.key)
+    last = before.seal
     if last and not by_hand and now < last.at + EVERY:
         return SealReport(None, now - last.at)
-    return _Run(policy, ports, pace, now, last).seal()
+    return _Run(policy, ports, pace, now, last, before).seal()
 
 
 @dataclass(frozen=True)
@@ -108,15 +98,18 @@ class _Run:
     pace: Pace
     now: datetime
     last: Seal | None
+    before: Foregoing
 
     def seal(self) -> SealReport:
         """First the seal, then what it says that may be done."""
         chains = {each.name: each for each in self.pace.side_by_side(self._look, CHAINS)}
         seal = self._next(chains)
-        findings = tuple(text for each in chains.values() for text in each.findings)
+        broken = tuple(text for each in chains.values() for text in each.findings)
+        findings = (*broken, *self.before.foreign[:MOST_FINDINGS])
         failures = [each.failure for each in chains.values() if each.failure]
         tally = Tally()
         tally.add(Count.BROKEN_CHAINS, sum(bool(each.findings) for each in chains.values()))
+        tally.add(Count.FOREIGN_SEALS, len(self.before.foreign))
         if not self.ports.seals.add(seal, self.ports.key.sign(seal.digest)):
             gap = self.now - self.last.at if self.last else timedelta(0)
             return SealReport(None, gap, findings, tuple(failures), tally)
@@ -152,7 +145,7 @@ class _Run:
         """The key is kept before a seal names it."""
         last = self.last
         return Seal(
-            number=last.number + 1 if last else 1,
+            number=self.before.next_number,
             at=self.now,
             kept_since=self._kept_since,
             previous=last.digest.hex() if last else "",

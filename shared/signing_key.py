@@ -3,6 +3,11 @@
 from typing import Any, Protocol
 
 from shared.aws import failures_of
+from shared.failure import CallFailedError
+
+_HOW = {"MessageType": "DIGEST", "SigningAlgorithm": "ECDSA_SHA_256"}
+_MOST_BYTES = 72
+"""Of a signature over P-256, in DER; KMS takes longer ones for a mistake of the caller's."""
 
 
 class KmsClient(Protocol):
@@ -13,6 +18,9 @@ class KmsClient(Protocol):
 
     def sign(self, **parameters: str | bytes) -> Any:  # noqa: ANN401 -- as above
         """A signature."""
+
+    def verify(self, **parameters: str | bytes) -> Any:  # noqa: ANN401 -- as above
+        """Whether it is one."""
 
 
 class KmsKey:
@@ -32,7 +40,20 @@ class KmsKey:
     def sign(self, digest: bytes) -> bytes:
         """As `SigningKey.sign`."""
         with failures_of("Sign"):
-            answer: dict[str, bytes] = self._client.sign(
-                KeyId=self._key, Message=digest, MessageType="DIGEST", SigningAlgorithm="ECDSA_SHA_256"
-            )
+            answer: dict[str, bytes] = self._client.sign(KeyId=self._key, Message=digest, **_HOW)
         return answer["Signature"]
+
+    def has_signed(self, digest: bytes, signature: bytes) -> bool:
+        """As `SigningKey.has_signed`."""
+        if not 0 < len(signature) <= _MOST_BYTES:
+            return False
+        try:
+            with failures_of("Verify"):
+                answer: dict[str, bool] = self._client.verify(
+                    KeyId=self._key, Message=digest, Signature=signature, **_HOW
+                )
+        except CallFailedError as error:
+            if error.code != "KMSInvalidSignatureException":
+                raise
+            return False
+        return answer["SignatureValid"]

@@ -44,6 +44,7 @@ class Count(StrEnum):
     MARKS_PUT_RIGHT = "MarksPutRight"
     SEALS = "Seals"
     BROKEN_CHAINS = "BrokenChains"
+    FOREIGN_SEALS = "ForeignSeals"
     UNNAMED_BATCHES = "UnnamedBatches"
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from hashlib import sha256
 
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric import ec, utils
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
@@ -29,6 +30,13 @@ class LocalKey:
 
     def sign(self, digest: bytes) -> bytes:
         return self.private.sign(digest, ec.ECDSA(utils.Prehashed(SHA256())))
+
+    def has_signed(self, digest: bytes, signature: bytes) -> bool:
+        try:
+            self.private.public_key().verify(signature, digest, ec.ECDSA(utils.Prehashed(SHA256())))
+        except InvalidSignature:
+            return False
+        return True
 
 
 @dataclass
@@ -77,11 +85,19 @@ class KeptSeals:
     seals: list[Seal] = field(default_factory=list)
     signatures: list[bytes] = field(default_factory=list)
     keys: dict[str, bytes] = field(default_factory=dict)
+    foreign: dict[int, str] = field(default_factory=dict)
+    """Numbers of objects that are no seals; reading one fails with its code, if it has one."""
     overtaken: bool = False
     """Another run puts a seal of its own just before this one's."""
 
-    def last(self) -> Seal | None:
-        return self.seals[-1] if self.seals else None
+    def numbers(self) -> set[int]:
+        return {each.number for each in self.seals} | self.foreign.keys()
+
+    def read(self, number: int) -> tuple[Seal, bytes] | None:
+        if code := self.foreign.get(number):
+            raise CallFailedError("GetObject", code)
+        both = zip(self.seals, self.signatures, strict=True)
+        return next((each for each in both if each[0].number == number), None)
 
     def keep_key(self, public_key: bytes) -> str:
         digest = sha256(public_key).hexdigest()
@@ -93,7 +109,7 @@ class KeptSeals:
         if self.overtaken:
             self.overtaken = False
             self.add(replace(seal, at=seal.at - timedelta(seconds=1)), b"of another")
-        if any(each.number == seal.number for each in self.seals):
+        if seal.number in self.numbers():
             return False
         self.seals.append(seal)
         self.signatures.append(signature)

@@ -2,8 +2,9 @@
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from hashlib import sha256
 from typing import Any
 
 import boto3
@@ -14,13 +15,16 @@ from moto import mock_aws
 
 from shared import seal, seal_ledger
 from shared.failure import CallFailedError
+from shared.last_seal import foregoing
 from shared.ledger import verify
 from shared.ledger_names import NamesOfLedger
 from shared.ledger_table import LedgerTable
 from shared.record import RecordRef
+from shared.seal import sealed
 from shared.seal_bucket import SealBucket
 from shared.seal_ledger import Pace, Ports, SealReport
 from shared.signing_key import KmsKey
+from shared.tally import Count
 from tests.builders import NOW, policy, shipment_ref
 from tests.sealing import LocalKey, entry_at
 from tests.worlds import make_table
@@ -128,7 +132,7 @@ def as_it_should_be(world: Deployed) -> None:
     assert [batch["names"] is None for batch in batches] == [True, True, False]
     assert (names_of(world, RECORD), names_of(world, OTHERS[0]), names_of(world, OTHERS[1])) == ([3], [], [3])
     assert [seq for _, seq in world.rows()] == [3, 3]
-    last = SealBucket(world.s3, "seals").last()
+    last = foregoing(SealBucket(world.s3, "seals"), world.key).seal
     assert last is not None
     assert last.heads[f"{RECORD.shard:02}"] == world.ledger.end(RECORD.shard)
 
@@ -214,23 +218,79 @@ def test_a_refused_call_leaves_all_as_it_was(deployed: Deployed) -> None:
     assert names_of(deployed, RECORD) == [1, 1, 2, 3]
 
 
+@pytest.mark.parametrize("number", [2, 9, 9999999999])
 @pytest.mark.parametrize(
-    ("name", "text", "code"),
-    [
-        ("seals/0000000009.json", "canary", "SealIsUnreadable"),
-        ("seals/0000000009.json", '{"body": "{}", "signature": ""}', "SealIsUnreadable"),
-        ("seals/0000000009.json", None, "SealIsOfAnotherNumber"),
-    ],
+    "what", ["canary", "a body", "bytes", "another number", "forged", "their key", "large"]
 )
-def test_a_last_seal_that_is_none_stops_the_sealing(
-    deployed: Deployed, name: str, text: str | None, code: str
+def test_what_is_no_seal_of_ours_does_not_stop_the_sealing(
+    deployed: Deployed, number: int, what: str
 ) -> None:
-    """Nothing can follow it; somebody put it there."""
+    """It goes on behind the last sound seal, at the next free number; the object is counted, and told."""
+    first = deployed.run().sealed
+    assert first
+    forged = replace(first, number=number, previous="", unnaming=dict.fromkeys(first.unnaming, 9))
+    theirs = LocalKey()
+    of_theirs = replace(forged, public_key=sha256(theirs.public()).hexdigest())
+    text = {
+        "canary": b"canary",
+        "a body": b'{"body": "{}", "signature": ""}',
+        "bytes": b"\xff\xfe",
+        "another number": sealed(first.body, deployed.key.sign(first.digest)).encode(),
+        "forged": sealed(forged.body, theirs.sign(forged.digest)).encode(),
+        "their key": sealed(of_theirs.body, theirs.sign(of_theirs.digest)).encode(),
+        "large": b" " * 2**16 + sealed(first.body, deployed.key.sign(first.digest)).encode(),
+    }[what]
+    name = f"seals/{number:010}.json"
+    deployed.s3.put_object(Bucket="seals", Key=name, Body=text)
+    report = deployed.run(NOW + timedelta(days=1))
+    assert report.sealed
+    free = 3 if number == 2 else 2
+    assert (report.sealed.number, report.sealed.previous) == (free, first.digest.hex())
+    assert (report.tally.counts[Count.FOREIGN_SEALS], report.failures) == (1, ())
+    assert [f"seal {number}: " in each for each in report.findings] == [True]
+    assert "canary" not in str(report.findings)
+    again = deployed.run(NOW + timedelta(days=2))
+    assert again.sealed
+    assert (again.sealed.number, again.sealed.previous) == (free + 1, report.sealed.digest.hex())
+
+
+@pytest.mark.parametrize(
+    "code", ["AccessDenied", "InvalidRequest", "InvalidObjectState", "KMS.DisabledException"]
+)
+def test_an_object_that_nobody_can_read_is_passed_over(deployed: Deployed, code: str) -> None:
+    """Encrypted by somebody's key, or archived; but if it may be the only seal, nothing is sealed anew."""
+
+    class Failing(Watched):
+        def get_object(self, **given: Any) -> Any:
+            if given["Key"] in failing:
+                raise ClientError({"Error": {"Code": code}}, "GetObject")
+            return self.client.get_object(**given)
+
+    failing = {"seals/0000000002.json"}
+    first = deployed.run().sealed
+    deployed.s3.put_object(Bucket="seals", Key="seals/0000000002.json", Body=b"canary")
+    report = deployed.run(NOW + timedelta(days=1), s3=Failing(deployed.s3, Crash()))
+    assert first
+    assert report.sealed
+    assert (report.sealed.number, report.sealed.previous) == (3, first.digest.hex())
+    assert report.findings == (f"seal 2: it cannot be read ({code})",)
+    failing |= {"seals/0000000001.json", "seals/0000000003.json"}
+    with pytest.raises(CallFailedError, match=f"^GetObject: {code}$"):
+        deployed.run(NOW + timedelta(days=2), s3=Failing(deployed.s3, Crash()))
+    assert len(deployed.seals()) == 3
+
+
+def test_a_seal_that_cannot_be_read_just_now_is_waited_for(deployed: Deployed) -> None:
+    """Nothing is built upon the one before: the next run tries again."""
+
+    class Failing(Watched):
+        def get_object(self, **_given: Any) -> Any:
+            raise ClientError({"Error": {"Code": "SlowDown"}}, "GetObject")
+
     deployed.run()
-    first = deployed.s3.get_object(Bucket="seals", Key="seals/0000000001.json")["Body"].read()
-    deployed.s3.put_object(Bucket="seals", Key=name, Body=first if text is None else text.encode())
-    with pytest.raises(CallFailedError, match=code):
-        deployed.run(NOW + timedelta(days=1))
+    with pytest.raises(CallFailedError, match="^GetObject: SlowDown$"):
+        deployed.run(NOW + timedelta(days=1), s3=Failing(deployed.s3, Crash()))
+    assert len(deployed.seals()) == 1
 
 
 def test_what_is_no_seal_is_passed_over(deployed: Deployed) -> None:
@@ -261,10 +321,23 @@ def test_kms_signs_a_digest() -> None:
             asked.append(given)
             return {"Signature": b"signature"}
 
+        def verify(self, **given: Any) -> Any:
+            asked.append(given)
+            if given["Signature"] == b"signature":
+                return {"SignatureValid": True}
+            raise ClientError({"Error": {"Code": given["Signature"].decode()}}, "Verify")
+
     key = KmsKey(Kms(), "arn")
     assert (key.public(), key.sign(b"digest")) == (b"public", b"signature")
     how = {"MessageType": "DIGEST", "SigningAlgorithm": "ECDSA_SHA_256"}
     assert asked == [{"KeyId": "arn"}, {"KeyId": "arn", "Message": b"digest", **how}]
+    assert key.has_signed(b"digest", b"signature")
+    assert asked[2:] == [{"KeyId": "arn", "Message": b"digest", "Signature": b"signature", **how}]
+    assert not key.has_signed(b"digest", b"KMSInvalidSignatureException")
+    with pytest.raises(CallFailedError, match="^Verify: KMSInternalException$"):
+        key.has_signed(b"digest", b"KMSInternalException")
+    assert not any(key.has_signed(b"digest", none) for none in (b"", b"s" * 73))
+    assert len(asked) == 5
 
 
 def test_the_names_of_seals_are_in_order(deployed: Deployed) -> None:

@@ -25,14 +25,21 @@ class Request:
 
 
 def statements_of(stack: Deployment, role: str) -> list[Statement]:
-    """All that a role is granted: in the role itself, and by policies attached to it."""
+    """All that a role is granted: in the role itself, by policies attached to it, and by policies of keys."""
     inline = stack[role].properties.get("Policies", [])
     attached = [
         policy.properties
         for policy in stack.of_type("AWS::IAM::Policy")
         if stack[role].ref in policy["Roles"]
     ]
-    return [each for policy in [*inline, *attached] for each in policy["PolicyDocument"]["Statement"]]
+    by_keys = [
+        {**each, "Resource": key.arn}
+        for key in stack.of_type("AWS::KMS::Key")
+        for each in key["KeyPolicy"]["Statement"]
+        if each["Principal"] == {"AWS": stack[role].arn}
+    ]
+    own = [each for policy in [*inline, *attached] for each in policy["PolicyDocument"]["Statement"]]
+    return own + by_keys
 
 
 def role_of(stack: Deployment, function: Resource | str) -> str:

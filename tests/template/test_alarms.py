@@ -19,6 +19,7 @@ NEEDED = {
     "seal errors": ("AWS/Lambda", "Errors", {"FunctionName": "lapse-seal"}),
     "a ledger that is not sealed": ("Lapse", "SealGap", {"service": "lapse"}),
     "a broken chain": ("Lapse", "BrokenChains", {"service": "lapse"}),
+    "an object among the seals that is none": ("Lapse", "ForeignSeals", {"service": "lapse"}),
     "source errors": ("AWS/Lambda", "Errors", {"FunctionName": "lapse-on-source"}),
     "overdue": ("Lapse", "OldestOverdue", {"service": "lapse"}),
     "a silent purge": ("Lapse", "RecurringPurges", {"service": "lapse"}),

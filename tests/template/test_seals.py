@@ -31,10 +31,10 @@ def test_seals_are_locked_for_as_long_as_told(own: Deployment, everything: Deplo
 
 
 def test_seals_outlive_the_stack(any_stack: Deployment) -> None:
-    """Bucket, its policy and the key are kept: to be verified by."""
+    """Bucket, its policy and the key are kept, to be verified by; but not what a failed creation made."""
     for name in ("SealBucket", "SealBucketPolicy", "SealKey"):
-        for policy in ("DeletionPolicy", "UpdateReplacePolicy"):
-            assert any_stack[name].attributes[policy] == "Retain"
+        assert any_stack[name].attributes["DeletionPolicy"] == "RetainExceptOnCreate"
+        assert any_stack[name].attributes["UpdateReplacePolicy"] == "Retain"
 
 
 def test_the_bucket_is_private_and_encrypted(any_stack: Deployment) -> None:
@@ -50,9 +50,20 @@ def test_the_bucket_is_private_and_encrypted(any_stack: Deployment) -> None:
 
 def test_nothing_is_written_over_or_hidden(any_stack: Deployment) -> None:
     """A put must say that nothing is there; and nobody leaves a delete marker."""
-    assert refused(any_stack, "s3:PutObject")
-    assert not refused(any_stack, "s3:PutObject", **{"s3:if-none-match": "*"})
-    assert refused(any_stack, "s3:DeleteObject", **{"s3:if-none-match": "*"})
+    sealing = {"aws:PrincipalArn": any_stack["SealRole"].arn}
+    assert refused(any_stack, "s3:PutObject", **sealing)
+    assert not refused(any_stack, "s3:PutObject", **sealing, **{"s3:if-none-match": "*"})
+    assert refused(any_stack, "s3:DeleteObject", **sealing, **{"s3:if-none-match": "*"})
+
+
+def test_nobody_else_puts_anything_beside_the_seals(any_stack: Deployment) -> None:
+    """Whatever their own policies say: it could not be removed before its time."""
+    for other in (
+        any_stack["PurgeRole"].arn,
+        f"arn:aws:iam::{ACCOUNT}:role/admin",
+        f"arn:aws:iam::{ACCOUNT}:root",
+    ):
+        assert refused(any_stack, "s3:PutObject", **{"aws:PrincipalArn": other, "s3:if-none-match": "*"})
 
 
 def test_only_the_sealing_uses_the_bucket(own: Deployment) -> None:
@@ -94,5 +105,6 @@ def test_only_the_sealing_signs(any_stack: Deployment) -> None:
     administrators = {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}
     (managing,) = [each for each in grants(any_stack) if each["Principal"] == administrators]
     assert "kms:PutKeyPolicy" in managing["Action"]  # or the key could never be managed again
+    assert set(signing[0]["Action"]) == {"kms:Sign", "kms:Verify", "kms:GetPublicKey"}
     request = Request("kms:Sign", any_stack["SealKey"].arn)
     assert allowed_to(any_stack, FUNCTIONS, request) == {"SealFunction"}

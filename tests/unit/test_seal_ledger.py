@@ -253,6 +253,7 @@ def test_a_forged_seal_makes_no_names_go_early(old: Sealing) -> None:
     old.run()
     old.next_day()
     old.seals.seals = [replace(old.last, unnaming={**old.last.unnaming, "03": 4})]
+    old.seals.signatures = [old.key.sign(old.last.digest)]  # they had it signed
     old.run()
     assert old.ledger.named(SHARD) == [3, 4]
 
@@ -281,6 +282,69 @@ def test_a_new_key_is_named_by_the_next_seal(sealing: Sealing) -> None:
     sealing.key = LocalKey()
     sealing.run(by_hand=True)
     assert len({each.public_key for each in sealing.seals.seals} & sealing.seals.keys.keys()) == 2
+
+
+def test_another_key_s_seal_is_followed_if_there_is_no_other(sealing: Sealing) -> None:
+    """Right once, after the key was replaced, and told; then this key's is followed, whatever is behind."""
+    sealing.run()
+    sealing.next_day()
+    before, sealing.key = sealing.last, LocalKey()
+    report = sealing.run()
+    assert report.findings == ("seal 1: it is by another key than now's",)
+    assert (sealing.last.number, sealing.last.previous) == (2, before.digest.hex())
+    sealing.next_day()
+    sealing.seals.add(replace(before, number=3), b"")
+    report = sealing.run()
+    assert report.findings == ("seal 3: it is by another key than now's",)
+    assert (sealing.last.number, sealing.last.previous) == (4, sealing.seals.seals[1].digest.hex())
+
+
+@pytest.mark.parametrize(("number", "followed"), [(10**9, True), (10**9 + 1, False)])
+def test_another_key_s_seal_does_not_use_up_the_numbers(
+    sealing: Sealing, number: int, *, followed: bool
+) -> None:
+    """Nobody here can tell whether it is a forgery."""
+    sealing.run()
+    theirs = replace(sealing.last, number=number)
+    sealing.seals.seals, sealing.key = [theirs], LocalKey()
+    sealing.run(by_hand=True)
+    assert (sealing.last.number, sealing.last.previous) == (
+        (number + 1, theirs.digest.hex()) if followed else (1, "")
+    )
+
+
+def test_of_several_seals_by_other_keys_the_highest_is_followed(sealing: Sealing) -> None:
+    """As of one's own."""
+    sealing.run()
+    sealing.run(by_hand=True)
+    before, sealing.key = sealing.last, LocalKey()
+    assert len(sealing.run(by_hand=True).findings) == 2
+    assert (sealing.last.number, sealing.last.previous) == (3, before.digest.hex())
+
+
+def test_taken_numbers_are_passed_over(sealing: Sealing) -> None:
+    """Also where there is no seal yet; what lies before the last seal is told no more; ten are named."""
+    sealing.seals.foreign = dict.fromkeys([1, 2, 4, *range(100, 120)], "")
+    report = sealing.run()
+    assert (sealing.last.number, sealing.last.previous) == (3, "")
+    assert (report.tally.counts[Count.FOREIGN_SEALS], len(report.findings)) == (23, 10)
+    assert report.tally.counts[Count.BROKEN_CHAINS] == 0
+    for each in range(100, 120):
+        del sealing.seals.foreign[each]
+    assert sealing.run(by_hand=True).findings == ("seal 4: it is no seal of this number",)
+    assert sealing.last.number == 5
+    assert sealing.run(by_hand=True).findings == ()
+
+
+def test_a_run_that_comes_early_does_not_ring(sealing: Sealing) -> None:
+    """What lies among the seals is counted once a day, with the seal that goes on behind it."""
+    sealing.run()
+    sealing.seals.foreign[9] = "AccessDenied"
+    assert (sealing.run().findings, sealing.run().tally.as_json()) == ((), {})
+    sealing.next_day()
+    report = sealing.run()
+    assert report.findings == ("seal 9: it cannot be read (AccessDenied)",)
+    assert report.tally.counts[Count.FOREIGN_SEALS] == 1
 
 
 def test_nothing_personal_is_sealed(sealing: Sealing) -> None:
