@@ -74,6 +74,7 @@ def test_what_is_as_it_was_written_is_whole(files: Files, tmp_path: Path) -> Non
     assert "All chains are whole, as sealed: 9 entries." in said
     assert f"shard {CHAIN:02}: from batch 4, entry 0, on nothing is sealed yet: 1 batch." in said
     assert f"(shard {CHAIN:02}: from batch 4 on nothing is sealed yet)" in audit_said
+    assert "3 sound seals. The last is seal 3, of 2026-08-27T10:17:00Z; names are kept since 20" in audit_said
     old = json.loads(next(line for line in files.lines if f'"shard": "{OLD.shard:02}"' in line))
     assert (old["names"], files.seal(3).unnamed[f"{OLD.shard:02}"]) == (None, 1)
     assert not any(str(OLD.key) in line or OLD.text in line for line in files.lines)
@@ -464,9 +465,10 @@ def test_a_broken_line_is_found(files: Files, tmp_path: Path) -> None:
         assert {"line 2", f"shard {whose[0]}, batch {int(whose[1])}"} <= places
 
 
-def test_what_is_no_export_is_refused(files: Files, tmp_path: Path) -> None:
-    """Before anything is verified."""
-    del files.lines[0]
+@pytest.mark.parametrize("header", [[], ['{"v": 2, "what": "lapse ledger export"}']])
+def test_what_is_no_export_is_refused(files: Files, tmp_path: Path, header: list[str]) -> None:
+    """Nor one of another version; before anything is verified."""
+    files.lines[:1] = header
     arguments = files.write(tmp_path / "files")
     answer = Operator().types("ledger", "verify", *arguments)
     assert (answer.code, answer.err.splitlines()[0]) == (
@@ -474,7 +476,7 @@ def test_what_is_no_export_is_refused(files: Files, tmp_path: Path) -> None:
         "lapse: EXPORT: the file is none of `lapse ledger export`.",
     )
     done = subprocess.run([sys.executable, "-I", str(AUDIT), *arguments], capture_output=True, check=False)  # noqa: S603 -- the project's own file
-    assert done.returncode == 1
+    assert (done.returncode, b"This is no export" in done.stderr) == (1, True)
 
 
 def test_a_copy_that_was_changed_is_not_written_over(written: tuple[Path, LocalKey], tmp_path: Path) -> None:
