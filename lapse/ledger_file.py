@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from lapse.trouble import TroubleError
+from lapse.whole_file import written
 from shared.instants import to_text
 from shared.ledger_batch import Batch
 
@@ -28,11 +29,9 @@ def write_whole(file: Path, lines: Iterable[str]) -> int:
     Raises:
         TroubleError: it cannot be written.
     """
-    part = file.with_name(f"{file.name}.part")
     try:
-        with part.open("w") as written:
-            number = write(written, lines)
-        part.replace(file)
+        with written(file) as out:
+            number = write(out, lines)
     except OSError as error:
         raise TroubleError(f"--out: the file cannot be written ({error.strerror}).") from None
     return number

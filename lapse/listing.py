@@ -11,8 +11,8 @@ from typing import Any, TextIO
 
 from shared.instants import to_text
 
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
-"""What spreadsheets take a cell for a formula by, or look past (OWASP, CSV injection)."""
+_FORMULA = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20", "\t", "\r", "\n")
+"""What spreadsheets take a cell for a formula by, also in full width, or look past (OWASP, CSV injection)."""
 
 
 @dataclass(frozen=True)

@@ -1,11 +1,10 @@
-"""The files of a report. Each is written under a temporary name, and has its own only once it is whole."""
+"""The files of a report."""
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from secrets import token_hex
-from typing import Any, TextIO
+from typing import Any
 
 from lapse.answer import plain
 from lapse.controls import Controls
@@ -17,21 +16,10 @@ from lapse.report_table import Row, Table
 from lapse.tables_of_evidence import DISPOSED, DISPOSED_COLUMNS, disposed_row
 from lapse.tables_of_present import OVERDUE_COLUMNS, overdue_row
 from lapse.verdict import verdict_of
+from lapse.whole_file import written
 from shared.ledger_batch import Kept
 
 ERASED_CSV = "erased.csv"
-
-
-@contextmanager
-def written(path: Path) -> Iterator[TextIO]:
-    """A file that takes its name when the block ends well, and leaves nothing if it does not."""
-    temporary = path.with_name(f".{path.name}.{token_hex(4)}")
-    try:
-        with temporary.open("x", encoding="utf-8", newline="") as out:
-            yield out
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def write_page(seen: Overview, path: Path) -> None:

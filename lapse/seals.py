@@ -7,6 +7,7 @@ from pathlib import Path, PurePosixPath
 from typing import Protocol
 
 from lapse.trouble import TroubleError
+from lapse.whole_file import written
 from shared.ledger import Head
 
 
@@ -76,12 +77,13 @@ def keep_seals(seals: Seals, directory: Path, advance: Callable[[int], None]) ->
 
 def _keep(file: Path, it: SealFile) -> bool:
     if file.exists():
-        if file.read_text() != it.text:
+        if file.read_bytes() != it.text.encode():
             raise TroubleError(
                 f"{it.name} is another in the bucket than in the directory: one of the two was changed.",
                 "Keep both, and find out who did.",
             )
         return False
     file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(it.text)
+    with written(file) as out:
+        out.write(it.text)
     return True

@@ -1,5 +1,6 @@
 """One chain, looked at for a seal: whether it goes on whole from the last, and what may lose its names."""
 
+import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -92,7 +93,12 @@ def _find_old(chain: Chain, ledger: LedgerToSeal, kept_since: datetime, has_time
 
 
 def is_older(batch: Batch, instant: datetime) -> bool | None:
-    """Whether all that a batch tells of is older; `None` if it cannot be read: what follows it decides."""
+    """Whether all that a batch tells of is older; `None` if it cannot be read: what follows it decides.
+
+    An edited one never is: how old it was when it was written, it does not tell any more.
+    """
+    if hashlib.sha256(batch["body"].encode(errors="surrogatepass")).hexdigest() != batch["hash"]:
+        return False
     try:
         return all(parse_rfc3339(entry["at"]) < instant for entry in json.loads(batch["body"])["entries"])
     except (KeyError, TypeError, ValueError, RecursionError):

@@ -1,6 +1,7 @@
 """Exports and copies of seals as files: whole or not there; and what the bucket's first versions are."""
 
 import json
+from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from moto import mock_aws
 
 from lapse.aws_seals import StackSeals
 from lapse.ledger_file import lines_of, read_lines, write_whole
-from lapse.seals import LastSeal, SealFile
+from lapse.seals import LastSeal, SealFile, keep_seals
 from lapse.trouble import TroubleError
 from shared.ledger_batch import BEGINNING, Batch, chained, seal
 from tests.builders import NOW
@@ -127,3 +128,25 @@ def test_a_stack_without_seals_says_so() -> None:
         StackSeals(s3, older).last()
     with pytest.raises(TroubleError, match="SealBucketName"):
         list(StackSeals(s3, older).files())
+
+
+def test_a_seal_is_there_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A disk that is full halfway leaves nothing that looks like another seal the next time."""
+
+    class Here:
+        def last(self) -> None: ...
+
+        def files(self) -> Iterator[SealFile]:
+            yield SealFile("seals/0000000001.json", "seal\n")
+
+    def full(_from: Path, _to: Path) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "replace", full)
+        with pytest.raises(TroubleError, match="No space left"):
+            keep_seals(Here(), tmp_path, lambda _: None)
+    assert list((tmp_path / "seals").iterdir()) == []
+    assert keep_seals(Here(), tmp_path, lambda _: None).new == 1
+    assert keep_seals(Here(), tmp_path, lambda _: None).new == 0
+    assert [each.name for each in (tmp_path / "seals").iterdir()] == ["0000000001.json"]

@@ -34,7 +34,9 @@ def operator() -> Operator:
     return operator
 
 
-@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r", "\n"])
+@pytest.mark.parametrize(
+    "start", ["=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20", "\t", "\r", "\n"]
+)
 def test_no_cell_is_a_formula(start: str, capsys: pytest.CaptureFixture[str]) -> None:
     """What a spreadsheet would take for one is text, also inside of lists; numbers stay numbers."""
     texts = {"a": f"{start}1+1", "b": -3, "c": "a=1", "d": [f"{start}1"]}

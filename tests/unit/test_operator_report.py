@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import rfc8785
 
-from lapse import report_files
+from lapse import whole_file
 from lapse.copies import TableCopies
 from lapse.lateness import Lateness
 from lapse.ledger_totals import MOST_FINDINGS
@@ -433,7 +433,7 @@ def test_a_page_has_its_name_only_once_it_is_whole(tmp_path: Path) -> None:
     """Until then it has another; if writing fails, it is taken away."""
 
     def half() -> None:
-        with report_files.written(tmp_path / "a") as out:
+        with whole_file.written(tmp_path / "a") as out:
             out.write("half")
             assert not (tmp_path / "a").exists()
             raise ZeroDivisionError
@@ -441,7 +441,7 @@ def test_a_page_has_its_name_only_once_it_is_whole(tmp_path: Path) -> None:
     with pytest.raises(ZeroDivisionError):
         half()
     assert list(tmp_path.iterdir()) == []
-    with report_files.written(tmp_path / "a") as out:
+    with whole_file.written(tmp_path / "a") as out:
         out.write("whole")
     assert [path.read_text() for path in tmp_path.iterdir()] == ["whole"]
 

@@ -2,13 +2,14 @@
 
 from dataclasses import replace
 from datetime import timedelta
+from hashlib import sha256
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 
 from shared import seal_chain
-from shared.instants import DAY
+from shared.instants import DAY, to_text
 from shared.ledger_batch import Batch
 from shared.seal import CHAINS, NO_HEAD, Seal
 from shared.tally import Count
@@ -242,9 +243,30 @@ def test_no_time_no_drop(old: Sealing) -> None:
 def test_a_batch_that_cannot_be_read_goes_with_those_behind_it(old: Sealing) -> None:
     """How old it is, is not known; what came later is old enough. At the end it keeps its names."""
     chain = old.ledger.chains[SHARD]
-    chain[0] = Batch(**{**chain[0], "body": "canary"})
-    chain[3] = Batch(**{**chain[3], "body": "[]"})
+    chain[0] = rehashed(chain[0], "canary")
+    chain[3] = rehashed(chain[3], "[]")
     old.run()
+    assert old.ledger.named(SHARD) == [3, 4]
+
+
+def rehashed(batch: Batch, body: str) -> Batch:
+    return Batch(**{**batch, "body": body, "hash": sha256(body.encode()).hexdigest()})
+
+
+@pytest.mark.parametrize("body", ["canary", "\ud800", "long ago"])
+def test_an_edited_batch_keeps_its_names(old: Sealing, body: str) -> None:
+    """And those behind it: its instants are somebody's word, and no seal says that names may go by it."""
+    chain = old.ledger.chains[SHARD]
+    real = chain[2]["body"]
+    edited = real.replace(to_text(NOW - DAY), to_text(LONG_AGO)) if body == "long ago" else body
+    assert edited != real
+    chain[2] = Batch(**{**chain[2], "body": edited})
+    old.now += DAY * 30
+    old.run()
+    assert (old.last.unnaming["03"], old.ledger.named(SHARD)) == (2, [3, 4])
+    old.seals.seals = [replace(old.last, unnaming={**old.last.unnaming, "03": 3})]
+    old.seals.signatures = [old.key.sign(old.last.digest)]  # they had it signed
+    old.run(by_hand=True)
     assert old.ledger.named(SHARD) == [3, 4]
 
 
