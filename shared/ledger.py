@@ -75,8 +75,8 @@ def _shape(batch: Mapping[str, Any]) -> Iterator[_What]:
     for name, kind in _KINDS.items():
         if type(batch.get(name)) is not kind:  # not isinstance: true is no 1
             yield f"{name} is missing or not of type {kind.__name__}", None
-    if not isinstance(batch.get("names"), str | None):
-        yield "names is not a text", None
+    if "names" not in batch or not isinstance(batch["names"], str | None):
+        yield "names is missing or not a text", None
     if not batch.keys() <= _KEYS:
         yield "it has more than a batch has", None
 

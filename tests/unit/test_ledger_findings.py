@@ -48,7 +48,8 @@ ENTRIES = json.loads(chain_of(1)[0]["body"])["entries"]
 @pytest.mark.parametrize(
     ("tamper", "what"),
     [
-        (lambda last: last.update(names=7), ": names is not a text"),
+        (lambda last: last.update(names=7), ": names is missing or not a text"),
+        (lambda last: last.pop("names"), ": names is missing or not a text"),
         (lambda last: last.pop("prev"), ": prev is missing or not of type str"),
         (lambda last: last.update(seq="3"), ": seq is missing or not of type int"),
         (lambda last: last.update(hash="ab"), ": hash is not that of the body: one of the two was edited"),
