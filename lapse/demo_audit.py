@@ -2,10 +2,14 @@
 
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
 from lapse import project
+from lapse.demo_copy import Copy
+from lapse.demo_tampering import TAMPERINGS, Places, Tampering, places_in
 from lapse.stack import StackError
 
 REPORT = project.ROOT / ".build" / "demo-report.html"
@@ -25,61 +29,47 @@ def audit(stack: str, connected: Mapping[str, str], directory: Path) -> Iterator
     Raises:
         StackError: what is to be audited could not be copied.
     """
-    export, seals = directory / "ledger.jsonl", directory / "seals"
     lapse = [sys.executable, "-P", "-m", "lapse", "--stack", stack]
-    for command in (
-        ["seal"],
-        [
-            "ledger",
-            "seals",
-            "--out",
-            str(seals),
-        ],  # first: an export may go on behind the last seal, not before
-        ["ledger", "export", "--out", str(export)],
-    ):
-        if _run([*lapse, *command], connected) != 0:
-            raise StackError(f"lapse {command[0]} failed")
-    nothing_is_overdue = _run([*lapse, "report", "--html", str(REPORT)], connected) == 0
+    export, seals = directory / "ledger.jsonl", directory / "seals"
+    # Seals are copied first: an export may go on behind the last of them, and not end before it.
+    copying = (["ledger", "seals", "--out", str(seals)], ["ledger", "export", "--out", str(export)])
+    for command in (["seal"], ["seal"], ["seal"], *copying):
+        if _run([*lapse, *command], connected).returncode != 0:
+            raise StackError(f"lapse {' '.join(command[:2])} failed")
+    nothing_is_overdue = _run([*lapse, "report", "--html", str(REPORT)], connected).returncode == 0
     yield f"lapse report: nothing is overdue; see {REPORT.relative_to(project.ROOT)}", nothing_is_overdue
-    (key,) = (seals / "keys").iterdir()
-    by = ["--seals", str(seals), "--public-key", str(key)]
-    for name, verifier in {
-        "lapse ledger verify": [*lapse, "ledger", "verify"],
-        "audit/verify.py": [sys.executable, str(project.ROOT / "audit" / "verify.py")],
-    }.items():
-        yield (
-            f"{name}, without AWS: the ledger is whole, as sealed",
-            _run([*verifier, str(export), *by], {}) == 0,
-        )
-        for what, tampered in TAMPERED.items():
-            copy = directory / "tampered.jsonl"
-            copy.write_text(tampered(export.read_text()))
-            yield f"{name}: {what} is found", _run([*verifier, str(copy), *by], {}) == 1
+    auditor = Auditor(lapse, *(seals / "keys").iterdir())
+    yield "without AWS, both verifiers: the ledger is whole, as sealed", auditor.finds(export, seals, set())
+    for number, (what, tamper) in enumerate(TAMPERINGS.items()):
+        yield auditor.try_to(tamper, what, Copy.read(export, seals), directory / f"{number}")
 
 
-def _edited(export: str) -> str:
-    """An erasure that is said to have been none."""
-    return export.replace('\\"outcome\\":\\"erased\\"', '\\"outcome\\":\\"held\\"', 1)
+@dataclass(frozen=True)
+class Auditor:
+    """Somebody with the two verifiers, and the key that they trust."""
+
+    lapse: list[str]
+    key: Path
+
+    def try_to(self, tamper: Tampering, what: str, copy: Copy, directory: Path) -> Step:
+        """Tamper with a copy; whether both verifiers find it, at its places and no others."""
+        places = tamper(copy)
+        export, seals = directory / "ledger.jsonl", directory / "seals"
+        copy.write(export, seals)
+        first, *others = sorted(places)
+        where = f"{first}, and {len(others)} more" if others else first
+        return f"{what}: found at {where}", self.finds(export, seals, places)
+
+    def finds(self, export: Path, seals: Path, places: Places) -> bool:
+        """Whether both verifiers find something wrong at these places, and nowhere else."""
+        given = [str(export), "--seals", str(seals), "--public-key", str(self.key)]
+        ours = [*self.lapse, "ledger", "verify", *given]
+        theirs = [sys.executable, "-I", str(project.ROOT / "audit" / "verify.py"), *given]
+        with ThreadPoolExecutor() as both:
+            done = list(both.map(lambda command: _run(command, {"COLUMNS": "300"}), [ours, theirs]))
+        return all((each.returncode, places_in(each.stdout)) == (1 if places else 0, places) for each in done)
 
 
-def _removed(export: str) -> str:
-    """Without the first batch."""
-    first, _, *others = export.splitlines(keepends=True)
-    return "".join([first, *others])
-
-
-def _cut(export: str) -> str:
-    """Without the last batch: only a seal tells."""
-    return "".join(export.splitlines(keepends=True)[:-1])
-
-
-TAMPERED: Mapping[str, Callable[[str], str]] = {
-    "an entry that was edited": _edited,
-    "a batch that was removed": _removed,
-    "a tail that was cut off": _cut,
-}
-
-
-def _run(command: list[str], connected: Mapping[str, str]) -> int:
+def _run(command: list[str], connected: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
     environment = project.clean_environment({"PYTHONPATH": str(project.ROOT), **connected})
-    return subprocess.run(command, env=environment, capture_output=True, check=False).returncode
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)

@@ -1,12 +1,15 @@
 """The three worlds that the contract's cases run in."""
 
 from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
 
 import boto3
 import pytest
 from moto import mock_aws
 
 from lapse.stack import Stack, running
+from tests.sealing import LocalKey
+from tests.tampering import Files, run_and_sealed
 from tests.worlds import USUAL_TABLES, TableSpec, World, aws_world, memory_world
 
 type MakeWorld = Callable[[Iterable[TableSpec]], World]
@@ -44,3 +47,23 @@ def make_world(request: pytest.FixtureRequest) -> Iterator[MakeWorld]:
 def world(make_world: MakeWorld) -> World:
     """A world with the usual business tables."""
     return make_world(USUAL_TABLES)
+
+
+@pytest.fixture(scope="session")
+def written(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, LocalKey]:
+    """What `export` and `seals` wrote of a real run."""
+    directory, key = tmp_path_factory.mktemp("ledger"), LocalKey()
+    with run_and_sealed(key) as operator:
+        answer = operator.types("ledger", "seals", "--out", directory)
+        assert (answer.code, answer.out) == (0, "3 seals and 1 public key, 4 of them new.\n")
+        answer = operator.types("ledger", "export", "--out", directory / "ledger.jsonl")
+        assert (answer.code, answer.out) == (0, "5 batches.\n")
+        printed = operator.types("ledger", "export").out
+    assert printed == (directory / "ledger.jsonl").read_text()
+    return directory, key
+
+
+@pytest.fixture
+def files(written: tuple[Path, LocalKey]) -> Files:
+    """For one test to do with as it likes."""
+    return Files.of(*written)

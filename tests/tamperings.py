@@ -1,0 +1,253 @@
+"""What else may be done to an export or its seals than the demo shows, and where it must be found."""
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from hashlib import sha256 as hashed
+from typing import Any
+
+from tests.sealing import LocalKey
+from tests.tampering import CHAIN, OLD, Files
+
+B1, B2, B3, B4 = (f"shard {CHAIN:02}, batch {seq}" for seq in range(1, 5))
+EMPTY = next(f"{shard:02}" for shard in range(16) if shard not in {CHAIN, OLD.shard})
+THEIRS = LocalKey()
+
+
+def entries_change_places(files: Files) -> None:
+    files.edit(2, lambda body: body["entries"].reverse())
+
+
+def a_batch_is_removed(files: Files) -> None:
+    del files.lines[files.line(2)]
+
+
+def a_removed_batch_is_closed_over(files: Files) -> None:
+    del files.lines[files.line(2)]
+    for seq in (3, 4):
+        files.put(seq, seq=seq - 1)
+        files.edit(seq - 1, lambda body: body.update(seq=body["seq"] - 1))
+    files.follow(2, files.batch(1)["hash"])
+    files.follow(3, files.batch(2)["hash"])
+
+
+def the_tail_is_cut_and_goes_on(files: Files) -> None:
+    files.edit(3, lambda body: body["entries"][0].update(outcome="already_absent"))
+    files.chain_anew(3)
+
+
+def a_batch_is_of_another_chain(files: Files) -> None:
+    files.put(2, shard="00" if CHAIN else "01")
+
+
+def another_salt_is_given(files: Files) -> None:
+    files.name(2, lambda names: names[1].__setitem__(0, "0" * 32))
+
+
+def a_name_is_taken_away(files: Files) -> None:
+    files.name(2, lambda names: names.__setitem__(1, None))
+
+
+def names_are_empty(files: Files) -> None:
+    files.put(2, names="")
+
+
+def another_record_is_named_by_a_longer_salt(files: Files) -> None:
+    def lengthen(names: list[Any]) -> None:
+        salt, record = names[0]
+        names[0] = [salt + record[:10].encode().hex(), record[10:]]
+
+    files.name(2, lengthen)
+
+
+def a_salt_is_written_otherwise(files: Files) -> None:
+    files.name(2, lambda names: names[0].__setitem__(0, "".join(map(str.upper, names[0][0]))))
+
+
+def a_name_is_an_object(files: Files) -> None:
+    commitment = hashed(bytes(16) + b"canary").hexdigest()
+    files.edit(4, lambda body: body["entries"][0].update(commitment=commitment))
+    files.name(4, lambda names: names.__setitem__(0, {"0" * 32: 0, "canary": 0}))
+
+
+def a_name_is_an_empty_list(files: Files) -> None:
+    files.edit(4, lambda body: body["entries"][0].update(commitment=""))
+    files.name(4, lambda names: names.__setitem__(0, []))
+
+
+def names_are_an_object(files: Files) -> None:
+    names = json.loads(files.batch(2)["names"])
+    files.put(2, names=json.dumps({str(n): name for n, name in enumerate(names)}, separators=(",", ":")))
+
+
+def a_version_is_no_whole_number(files: Files) -> None:
+    files.edit(4, lambda body: body.update(v=2.0))
+
+
+def a_number_is_no_whole_number(files: Files) -> None:
+    files.edit(4, lambda body: body.update(seq=4.0))
+
+
+def a_number_is_a_truth(files: Files) -> None:
+    body = json.loads(files.batch(4)["body"]) | {"seq": True, "prev": "", "shard": EMPTY}
+    text = json.dumps(body, sort_keys=True, separators=(",", ":"))
+    batch = {"shard": EMPTY, "seq": 1, "prev": "", "hash": hashed(text.encode()).hexdigest(), "body": text}
+    files.lines.append(json.dumps({**batch, "names": files.batch(4)["names"]}))
+
+
+def an_entry_has_no_number(files: Files) -> None:
+    files.edit(4, lambda body: body["entries"][0].update(more=float("nan")))
+
+
+def an_entry_has_a_fraction(files: Files) -> None:
+    files.edit(4, lambda body: body["entries"][0].update(more=0.5))
+
+
+def an_entry_has_a_large_number(files: Files) -> None:
+    files.edit(4, lambda body: body["entries"][0].update(more=2**60))
+
+
+def an_entry_has_half_a_character(files: Files) -> None:
+    files.edit(4, lambda body: body["entries"][0].update(more="\ud800"))
+
+
+def names_in_an_entry_are_in_the_order_of_code_points(files: Files) -> None:
+    files.edit(4, lambda body: body["entries"][0].update({"\U0001f600": "", "\uffff": ""}))
+
+
+def an_entry_says_a_thing_twice(files: Files) -> None:
+    text = files.batch(4)["body"].replace('"outcome":', '"outcome":"held","outcome":', 1)
+    files.put(4, body=text, hash=hashed(text.encode()).hexdigest())
+
+
+def a_body_says_more(files: Files) -> None:
+    files.edit(4, lambda body: body.update(more=1))
+
+
+def a_line_says_more(files: Files) -> None:
+    files.put(4, more=1)
+
+
+def a_line_says_a_thing_twice(files: Files) -> None:
+    at = files.line(1)
+    files.lines.append(files.lines[at].replace("{", '{"names": null, ', 1))
+
+
+def many_seals_are_missing(files: Files) -> None:
+    files.seals[9_999_999_999] = "canary"
+
+
+def a_seal_is_no_first_one(files: Files) -> None:
+    files.seals[0] = files.seals[1]
+
+
+def a_head_goes_back(files: Files) -> None:
+    next_seal(files, heads={**files.seal(3).heads, f"{CHAIN:02}": files.seal(2).heads[f"{CHAIN:02}"]})
+
+
+def dropping_goes_back(files: Files) -> None:
+    next_seal(files, unnaming={**files.seal(3).unnaming, f"{OLD.shard:02}": 0})
+
+
+def time_goes_back(files: Files) -> None:
+    next_seal(files, at=files.seal(2).at)
+
+
+def next_seal(files: Files, **changes: Any) -> None:
+    """One more, soundly signed."""
+    last = files.seal(3)
+    seal = replace(last, **{"number": 4, "previous": last.digest.hex(), **changes})
+    files.forge(4, seal, files.key.private)
+
+
+def young_names_are_gone_by_a_seal(files: Files) -> None:
+    next_seal(files, unnaming={**files.seal(3).unnaming, f"{CHAIN:02}": 2})
+    files.put(2, names=None)
+
+
+def names_are_gone_of_what_is_dated_otherwise(files: Files) -> None:
+    next_seal(files, unnaming={**files.seal(3).unnaming, f"{CHAIN:02}": 4})
+    files.edit(4, lambda body: [each.update(at="2001-01-01T00:00:00+00:00") for each in body["entries"]])
+    files.put(4, names=None)
+
+
+def a_number_is_a_text(files: Files) -> None:
+    files.put(4, seq="4")
+
+
+def a_body_is_written_otherwise(files: Files) -> None:
+    text = files.batch(4)["body"].replace(":", ": ", 1)
+    files.put(4, body=text, hash=hashed(text.encode()).hexdigest())
+
+
+def the_first_seal_is_missing(files: Files) -> None:
+    del files.seals[1]
+
+
+def no_seal_is_there(files: Files) -> None:
+    files.seals.clear()
+
+
+def a_seal_has_anothers_number(files: Files) -> None:
+    files.seals = {2: files.seals[3]}
+
+
+def a_seal_is_there_twice(files: Files) -> None:
+    files.seals[2] = files.seals[1]
+
+
+def a_forged_seal_is_added(files: Files) -> None:
+    seal = files.seal(3)
+    later = {**seal.unnaming, f"{CHAIN:02}": 4}
+    files.forge(4, replace(seal, number=4, previous=seal.digest.hex(), unnaming=later), THEIRS.private)
+    files.put(2, names=None)
+
+
+def a_seal_is_no_seal(files: Files) -> None:
+    files.seals[2] = "canary"
+
+
+OTHER = f"shard {'00' if CHAIN else '01'}, batch 2"
+OLD_ONE = f"shard {OLD.shard:02}, batch 1"
+TAMPERINGS: dict[Callable[[Files], None], set[str]] = {
+    entries_change_places: {B2, f"{B2}, entry 0", f"{B2}, entry 1", B3},
+    a_batch_is_removed: {B2, B3},
+    a_removed_batch_is_closed_over: {B2, B3},
+    the_tail_is_cut_and_goes_on: {B3},
+    a_batch_is_of_another_chain: {OTHER, B2, B3},
+    another_salt_is_given: {f"{B2}, entry 1"},
+    a_name_is_taken_away: {f"{B2}, entry 1"},
+    names_are_empty: {B2},
+    a_number_is_a_text: {B4},
+    a_body_is_written_otherwise: {B4},
+    the_first_seal_is_missing: {"seal 1"},
+    no_seal_is_there: {"seal 1", OLD_ONE},
+    a_seal_has_anothers_number: {"seal 1", "seal 2"},
+    a_seal_is_there_twice: {"seal 2", "seal 3"},
+    a_forged_seal_is_added: {"seal 4", B2},
+    a_seal_is_no_seal: {"seal 2"},
+    another_record_is_named_by_a_longer_salt: {f"{B2}, entry 0"},
+    a_salt_is_written_otherwise: {f"{B2}, entry 0"},
+    a_name_is_an_object: {f"{B4}, entry 0"},
+    a_name_is_an_empty_list: {f"{B4}, entry 0"},
+    names_are_an_object: {B2},
+    a_version_is_no_whole_number: {B4},
+    a_number_is_no_whole_number: {B4},
+    a_number_is_a_truth: {f"shard {EMPTY}, batch 1"},
+    an_entry_has_no_number: {B4},
+    an_entry_has_a_fraction: {B4},
+    an_entry_has_a_large_number: {B4},
+    an_entry_has_half_a_character: {B4},
+    names_in_an_entry_are_in_the_order_of_code_points: {B4},
+    an_entry_says_a_thing_twice: {B4},
+    a_body_says_more: {B4},
+    a_line_says_more: {B4},
+    a_line_says_a_thing_twice: {"line 7"},
+    many_seals_are_missing: {"seal 4", "seal 9999999999"},
+    a_seal_is_no_first_one: {"seal 0", "seal 1"},
+    a_head_goes_back: {"seal 4"},
+    dropping_goes_back: {"seal 4"},
+    time_goes_back: {"seal 4"},
+    young_names_are_gone_by_a_seal: {B2},
+    names_are_gone_of_what_is_dated_otherwise: {B4},
+}
