@@ -80,6 +80,11 @@ def names_are_an_object(files: Files) -> None:
     files.put(2, names=json.dumps({str(n): name for n, name in enumerate(names)}, separators=(",", ":")))
 
 
+def dropped_names_are_left_out(files: Files) -> None:
+    at = next(n for n, line in enumerate(files.lines) if f'"shard": "{OLD.shard:02}"' in line)
+    files.lines[at] = files.lines[at].replace(', "names": null', "")
+
+
 def a_version_is_no_whole_number(files: Files) -> None:
     files.edit(4, lambda body: body.update(v=2.0))
 
@@ -231,6 +236,7 @@ TAMPERINGS: dict[Callable[[Files], None], set[str]] = {
     a_name_is_an_object: {f"{B4}, entry 0"},
     a_name_is_an_empty_list: {f"{B4}, entry 0"},
     names_are_an_object: {B2},
+    dropped_names_are_left_out: {OLD_ONE},
     a_version_is_no_whole_number: {B4},
     a_number_is_no_whole_number: {B4},
     a_number_is_a_truth: {f"shard {EMPTY}, batch 1"},
