@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @dataclass
-class Verdict:
+class Verification:
     """What was found, and of what."""
 
     findings: list["Finding | LineFinding | SealFinding"] = field(default_factory=list)

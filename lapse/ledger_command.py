@@ -12,7 +12,7 @@ from lapse.arguments import AsJson
 from lapse.controls import Controls, controls
 from lapse.examples import example
 from lapse.late_progress import LateProgress
-from lapse.ledger_answer import Verdict, read_heads
+from lapse.ledger_answer import Verification, read_heads
 from lapse.ledger_audit import StoredBatch, chains_to_follow, follow_lines
 from lapse.ledger_file import lines_of, read_lines, write, write_whole
 from lapse.receipts import look_for_receipts
@@ -119,36 +119,36 @@ def verify_ledger(  # noqa: PLR0913 -- an option each
     they reach. Or keep what `--json` prints where nobody who can write the ledger can change it, and give it
     as --heads the next time.
     """
-    verdict = Verdict()
+    verification = Verification()
     if public_keys and not seals:
         raise TroubleError("--public-key: there is nothing to verify by it.", "Name --seals, too.")
     if seals:
-        _verify_seals(seals, public_keys or [], verdict)
-    verdict.chains = chains_to_follow(read_heads(heads) if heads else {}, verdict.sealed)
-    _verify_chains(read_lines(export) if export else _live(controls(ctx)), verdict)
+        _verify_seals(seals, public_keys or [], verification)
+    verification.chains = chains_to_follow(read_heads(heads) if heads else {}, verification.sealed)
+    _verify_chains(read_lines(export) if export else _live(controls(ctx)), verification)
     if against:
-        _look_for_receipts(against, controls(ctx), verdict)
-    answer(verdict.as_json(), *verdict.shown(), as_json=as_json)
-    if not verdict.is_good:
+        _look_for_receipts(against, controls(ctx), verification)
+    answer(verification.as_json(), *verification.shown(), as_json=as_json)
+    if not verification.is_good:
         raise typer.Exit(1)
 
 
-def _verify_seals(directory: Path, public_keys: list[Path], verdict: Verdict) -> None:
+def _verify_seals(directory: Path, public_keys: list[Path], verification: Verification) -> None:
     from lapse.sealed import Sealed, read_keys, verify_seals  # noqa: PLC0415 -- cryptography takes its time to load
 
-    verdict.sealed = Sealed()
-    verdict.findings += verify_seals(directory, read_keys(public_keys), verdict.sealed)
+    verification.sealed = Sealed()
+    verification.findings += verify_seals(directory, read_keys(public_keys), verification.sealed)
 
 
-def _verify_chains(batches: Iterator[StoredBatch | None], verdict: Verdict) -> None:
+def _verify_chains(batches: Iterator[StoredBatch | None], verification: Verification) -> None:
     with LateProgress("Batches verified", None) as bar:
-        verdict.findings += follow_lines(_counted(batches, bar), verdict.chains)
-    verdict.findings += (finding for chain in verdict.chains.values() for finding in chain.end())
+        verification.findings += follow_lines(_counted(batches, bar), verification.chains)
+    verification.findings += (finding for chain in verification.chains.values() for finding in chain.end())
 
 
-def _look_for_receipts(table: str, lapse: Controls, verdict: Verdict) -> None:
+def _look_for_receipts(table: str, lapse: Controls, verification: Verification) -> None:
     with LateProgress("Records looked at", None) as bar:
-        verdict.receipts = look_for_receipts(known_table(table, lapse.policy), lapse, bar.advance)
+        verification.receipts = look_for_receipts(known_table(table, lapse.policy), lapse, bar.advance)
 
 
 def _live(lapse: Controls) -> Iterator[Batch]:

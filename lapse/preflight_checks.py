@@ -4,10 +4,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from lapse.answer import counted
-from lapse.preflight import Check, Question, Remark, Verdict
+from lapse.preflight import Check, Judgement, Question, Remark
 from shared.policy import Rule
 
-_GOOD, _LOOK, _UNKNOWN = Verdict.GOOD, Verdict.LOOK, Verdict.UNKNOWN
+_GOOD, _LOOK, _UNKNOWN = Judgement.GOOD, Judgement.LOOK, Judgement.UNKNOWN
 _MORE = ("LastEvaluatedBackupArn", "NextToken", "NextMarker")
 _NOT_ALL = "Not all of the list was read: look yourself."
 _LONGEST = 35

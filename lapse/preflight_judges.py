@@ -3,10 +3,10 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from lapse.preflight import Judge, Remark, Verdict
+from lapse.preflight import Judge, Judgement, Remark
 from shared.policy import Rule
 
-_GOOD, _LOOK, _BLOCKS = Verdict.GOOD, Verdict.LOOK, Verdict.BLOCKS
+_GOOD, _LOOK, _BLOCKS = Judgement.GOOD, Judgement.LOOK, Judgement.BLOCKS
 
 
 def _status(table: Mapping[str, Any], _: Sequence[Rule]) -> Iterator[Remark]:
