@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import RenderableType
 
 from lapse.answer import add_row, counted, short, table_of
-from lapse.ledger_audit import Chain, LineFinding
+from lapse.ledger_audit import FollowedChain, LineFinding
 from lapse.receipts import Receipts
 from lapse.trouble import TroubleError
 from shared.ledger import Finding, Head
@@ -23,7 +23,7 @@ class Verification:
     """What was found, and of what."""
 
     findings: list["Finding | LineFinding | SealFinding"] = field(default_factory=list)
-    chains: Mapping[str, Chain] = field(default_factory=dict)
+    chains: Mapping[str, FollowedChain] = field(default_factory=dict)
     sealed: "Sealed | None" = None
     receipts: Receipts | None = None
 
