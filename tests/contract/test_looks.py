@@ -10,7 +10,7 @@ from botocore.config import Config
 from moto import mock_aws
 
 from lapse.aws_inspection import AwsInspection
-from lapse.copies import InspectedCopies, TableCopies
+from lapse.copies import InspectedCopies, TableCopies, recovery_days
 from shared.due_table import DueTable
 from shared.failure import CallFailedError
 from shared.timer import Timer
@@ -108,3 +108,9 @@ def test_a_stream_of_keys_copies_nothing() -> None:
     stream = {"StreamEnabled": True, "StreamViewType": "KEYS_ONLY"}
     client = Client(described(StreamSpecification=stream), backups)
     assert copies_of(client, {"Orders": "o"}) == [TableCopies("Orders", 7, streams=False)]
+
+
+def test_recovery_that_tells_no_days_reaches_back_35() -> None:
+    """That is DynamoDB's own period, and the longest."""
+    recovery = {"PointInTimeRecoveryStatus": "ENABLED"}
+    assert recovery_days({"ContinuousBackupsDescription": {"PointInTimeRecoveryDescription": recovery}}) == 35
