@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from lapse.answer import answer, counted
-from lapse.arguments import AsJson
+from lapse.arguments import AsCsv, AsJson
 from lapse.controls import Controls, controls
 from lapse.examples import example
 from lapse.late_progress import LateProgress
@@ -112,6 +112,7 @@ def verify_ledger(  # noqa: PLR0913 -- an option each
     heads: Heads = None,
     against: Against = None,
     as_json: AsJson = False,
+    as_csv: AsCsv = False,
 ) -> None:
     """Verify all chains; end with 1 if anything is found. With EXPORT, AWS is asked of --against only.
 
@@ -128,7 +129,8 @@ def verify_ledger(  # noqa: PLR0913 -- an option each
     _verify_chains(read_lines(export) if export else _live(controls(ctx)), verification)
     if against:
         _look_for_receipts(against, controls(ctx), verification)
-    answer(verification.as_json(), *verification.shown(), as_json=as_json)
+    listing = verification.listing() if as_csv else None
+    answer(verification.as_json(), *verification.shown(), as_json=as_json, csv=listing)
     if not verification.is_good:
         raise typer.Exit(1)
 
