@@ -36,6 +36,14 @@ def preflight(
         str | None, typer.Argument(metavar="TABLE", help="The policy's name of a table; none: all of them.")
     ] = None,
     *,
+    read_only: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--read-only",
+            metavar="REGION",
+            help="Where nobody writes the tables' replicas: those do not block. Repeat it for each region.",
+        ),
+    ] = None,
     as_json: AsJson = False,
     as_csv: AsCsv = False,
 ) -> None:
@@ -47,7 +55,9 @@ def preflight(
     names = {name: lapse.stores.tables.get(name, "") for name in _named(table, lapse.policy)}
     with LateProgress("Asking", len(names) * len(CHECKS)) as progress:
         found = {
-            name: inspect(real, lapse.policy.rules_of(name), lapse.inspection, progress.advance)
+            name: inspect(
+                real, lapse.policy.rules_of(name), lapse.inspection, progress.advance, read_only or ()
+            )
             for name, real in names.items()
         }
     blocked = [each for remarks in found.values() for each in remarks if each.judgement is Judgement.BLOCKS]

@@ -343,6 +343,27 @@ def test_all_tables_for_programs() -> None:
     assert found["Shipments", "orders", "key"] == "good"
 
 
+@pytest.mark.parametrize(
+    ("named", "consistency", "judgement", "what"),
+    [
+        (["eu-north-1", "us-east-1"], "EVENTUAL", LOOK, "In eu-north-1, us-east-1, where nobody writes"),
+        (["us-east-1"], "EVENTUAL", BLOCKS, "In eu-north-1: conditions"),
+        (["eu-north-1", "us-east-1"], "STRONG", BLOCKS, "no transactions"),
+    ],
+)
+def test_replicas_that_nobody_writes(
+    named: list[str], consistency: str, judgement: Judgement, what: str
+) -> None:
+    """Those that the operator names do not block; one that is left does, and what has no transactions."""
+    regions = [{"RegionName": each} for each in ("eu-west-1", "us-east-1", "eu-north-1")]
+    tables = Tables({"Replicas": regions, "MultiRegionConsistency": consistency})
+    options = [word for region in named for word in ("--read-only", region)]
+    answer = operator(tables).types("preflight", "Shipments", "--json", *options)
+    (found,) = (each for each in answer.json["tables"][0]["remarks"] if each["about"] == "replicas")
+    assert (answer.code, found["judgement"]) == (judgement is BLOCKS, judgement)
+    assert what in found["what"]
+
+
 def test_a_list_of_remarks() -> None:
     """What cannot be seen goes to stderr."""
     answer = operator(Tables()).types("preflight", "Shipments", "--csv")
