@@ -14,7 +14,7 @@ from lapse import watching
 from lapse.horizon import Horizon
 from lapse.present import look_at_present
 from lapse.seals import LastSeal
-from lapse.status_command import lines
+from lapse.status_page import lines
 from lapse.trouble import TroubleError
 from shared.facts import Facts, Hold, Request
 from shared.failure import CallFailedError
