@@ -10,11 +10,11 @@ import boto3
 from botocore.config import Config
 from pydantic import ValidationError
 
-from lapse.aws_copies import AwsCopies
 from lapse.aws_inspection import AwsInspection
 from lapse.aws_seals import StackSeals
 from lapse.aws_stores import AwsStores
 from lapse.controls import Controls
+from lapse.copies import InspectedCopies
 from lapse.dead_letter_queues import StackDeadLetters
 from lapse.trouble import TroubleError
 from shared.aws import CLIENT_CONFIG, failures_of
@@ -93,6 +93,7 @@ def connect(
     settings, purge_arn = _settings(functions, _output(outputs, "PurgeFunctionName"))
     ledger = LedgerTable(dynamodb, settings.ledger_table)
     stores = AwsStores(dynamodb, settings.tables, settings.facts_table, settings.ledger_table)
+    inspection = AwsInspection(dynamodb, session, _FROM_AFAR)
     return Controls(
         stack=stack,
         policy=_policy(policy_file, stores.archive, settings),
@@ -113,7 +114,7 @@ def connect(
         bus=LazyBus(settings.event_bus_name),
         sweeps=SweepTable(dynamodb, settings.due_table),
         purges=LastPurgeTable(dynamodb, settings.due_table),
-        copies=AwsCopies(dynamodb, settings.tables),
+        copies=InspectedCopies(inspection, settings.tables),
         functions=StackFunctions(functions, outputs),
         dead_letters=StackDeadLetters(
             queues, _output(outputs, "DeadLetterQueueUrl"), lambda: _output(outputs, "FailureQueueUrl")
@@ -122,7 +123,7 @@ def connect(
         stores=stores,
         account=purge_arn.split(":")[4],
         region=purge_arn.split(":")[3],
-        inspection=AwsInspection(dynamodb, session, _FROM_AFAR),
+        inspection=inspection,
     )
 
 

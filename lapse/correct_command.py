@@ -6,11 +6,11 @@ from typing import Annotated
 import typer
 
 from lapse.answer import add_row, answer, short, table_of
-from lapse.arguments import AsJson, By, Key, Table, instant
+from lapse.arguments import AsCsv, AsJson, By, Key, Table, instant
 from lapse.controls import controls
 from lapse.examples import example
 from lapse.explanation import meant
-from lapse.json_forms import name_of, record_json
+from lapse.json_forms import MEANING_COLUMNS, listing_of, name_of, record_json
 from lapse.trouble import TroubleError
 from shared.contract import not_ahead
 from shared.correct_fact import Correction, correct_fact
@@ -40,6 +40,7 @@ def correct(  # noqa: PLR0913 -- the command's options
     ] = None,
     by: By,
     as_json: AsJson = False,
+    as_csv: AsCsv = False,
 ) -> None:
     """Take back an instant that Lapse was told, and put the right one in its place."""
     lapse = controls(ctx)
@@ -58,10 +59,8 @@ def correct(  # noqa: PLR0913 -- the command's options
     rows = table_of("Rule", "Due", "What becomes of it")
     for each in meanings:
         add_row(rows, each.rule.id, short(each.due), each.words(now))
-    done = "Corrected" if was in told else "Taken back before"
-    answer(
-        data | {"rules": [each.as_json() for each in meanings]},
-        f"{done}: {name_of(record)}.",
-        rows,
-        as_json=as_json,
-    )
+    done = f"{'Corrected' if was in told else 'Taken back before'}: {name_of(record)}."
+    rules = [each.as_json() for each in meanings]
+    each_rule = [record_json(record) | each for each in rules]
+    listing = listing_of(MEANING_COLUMNS, each_rule, [done]) if as_csv else None
+    answer(data | {"rules": rules}, done, rows, as_json=as_json, csv=listing)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from lapse.controls import Redriven
+from lapse.dead_letters import Redriven
 from lapse.trouble import TroubleError
 from shared.aws import failures_of
 from shared.failure import CallFailedError

@@ -1,7 +1,6 @@
 """`lapse dead-letters`: what was refused or failed, why, and back to its queue. Never shows a message."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
 from typing import Annotated
 
 import typer
@@ -9,7 +8,8 @@ from rich.console import RenderableType
 
 from lapse.answer import add_row, answer, counted, table_of
 from lapse.arguments import AsCsv, AsJson
-from lapse.controls import DeadLetters, Redriven, controls
+from lapse.controls import controls
+from lapse.dead_letters import DeadLetters, Letters, Redriven
 from lapse.examples import example
 from lapse.late_progress import LateProgress
 from lapse.listing import Listing
@@ -54,39 +54,6 @@ def dead_letters(  # noqa: PLR0913 -- the command's options
     listing = _listing(letters, failures) if as_csv else None
     shown = [*_reasons(letters), *_besides(failures, last)]
     answer(data, *shown, as_json=as_json, csv=listing)
-
-
-@dataclass(frozen=True)
-class Letters:
-    """The dead letters: how many there are, and of those that were looked at, how many by reason."""
-
-    about: int
-    by_reason: Mapping[str, int]
-
-    @property
-    def looked_at(self) -> int:
-        """Of how many the reason is known."""
-        return sum(self.by_reason.values())
-
-    @property
-    def number(self) -> int:
-        """How many there are at least: SQS's own number is a rough one."""
-        return max(self.about, self.looked_at)
-
-    @property
-    def refused(self) -> int:
-        """How many no retry mends."""
-        return sum(times for reason, times in self.by_reason.items() if reason.startswith("refused"))
-
-    @property
-    def failed(self) -> int:
-        """How many may be redriven."""
-        return self.number - self.refused
-
-    @property
-    def by_number(self) -> list[tuple[str, int]]:
-        """The most frequent reasons first."""
-        return sorted(self.by_reason.items(), key=lambda each: (-each[1], each[0]))
 
 
 def _counted(queues: DeadLetters) -> Letters:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from lapse.answer import add_row, answer, left, short, summary, table_of
+from lapse.answer import add_row, answer, left, short, summary, table_of, unreadable_rows
 from lapse.arguments import AsCsv, AsJson, By, Case, Key, Table, Until, reference
 from lapse.controls import controls
 from lapse.examples import example
@@ -106,7 +106,7 @@ def holds(
         add_row(rows, name_of(record), *cells, left(each.until, now))
     shown = [rows] if found else []
     data = {"holds": each_json, "unreadable": unreadable}
-    listing = listing_of(HOLD_COLUMNS, each_json, unreadable) if as_csv else None
+    listing = listing_of(HOLD_COLUMNS, each_json, unreadable_rows(unreadable)) if as_csv else None
     answer(data, *shown, *summary(found, "hold", unreadable), as_json=as_json, csv=listing)
 
 

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 from zoneinfo import ZoneInfo
 
-from lapse.controls import Timers
+from lapse.ports import Timers
 from shared.instants import DAY, add, end_of_day
 from shared.purge_shard import BATCH
 from shared.record import SHARDS

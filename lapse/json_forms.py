@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from lapse.answer import days_left, unreadable_rows
+from lapse.answer import days_left
 from lapse.listing import Listing, key_cell
 from shared.answer_requests import TIME_TO_ANSWER
 from shared.facts import Hold, Request
@@ -23,12 +23,23 @@ REQUEST_COLUMNS = (
     *("request_id", *_RECORD_COLUMNS, "requested_at", "approved_by"),
     *("answer_by", "days_left", "answered_at", "answer"),
 )
+ASKED_COLUMNS = ("request_id", "rule", *_RECORD_COLUMNS, "becomes")
+"""Of records that are to be erased on request."""
+MEANING_COLUMNS = (
+    *(*_RECORD_COLUMNS, "rule", "clause", "mode", "anchor", "due"),
+    *("has_fields", "decision", "why", "until"),
+)
+"""Of what each rule means to a record."""
+FAULT_COLUMNS = ("what", *_RECORD_COLUMNS, "rule", "why")
+"""Of what is wrong with a restored table."""
 
 
-def listing_of(columns: Sequence[str], found: Sequence[Mapping[str, Any]], unreadable: int) -> Listing:
-    """What was found in Facts, as a list; that some rows cannot be read is said beside it."""
+def listing_of(
+    columns: Sequence[str], found: Sequence[Mapping[str, Any]], remarks: Sequence[str] = ()
+) -> Listing:
+    """What was found of records, as a list; what it cannot hold is said beside it."""
     rows = [{**each, "key": key_cell(each["key"])} for each in found]
-    return Listing(columns, rows, unreadable_rows(unreadable))
+    return Listing(columns, rows, remarks)
 
 
 def name_of(record: RecordRef) -> str:

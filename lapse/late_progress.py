@@ -1,7 +1,7 @@
 """What is shown while one waits: a bar, where one can count, or a spinner."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from types import TracebackType
 from typing import Self
@@ -52,6 +52,12 @@ class LateProgress:
         self._bar.advance(self._task, number)
         if self._clock() - self._since >= _MOMENT and not self._bar.live.is_started:
             self._bar.start()
+
+    def over[T](self, items: Iterable[T]) -> Iterator[T]:
+        """The same items, each counted once it is done with."""
+        for item in items:
+            yield item
+            self.advance(1)
 
     def pause(self) -> None:
         """Take the bar away for a question."""

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from rich.console import RenderableType
 
 from lapse.answer import add_row, counted, short, table_of
-from lapse.ledger_audit import Chain, LineFinding
+from lapse.ledger_audit import FollowedChain, LineFinding
+from lapse.listing import Listing
 from lapse.receipts import Receipts
 from lapse.trouble import TroubleError
 from shared.ledger import Finding, Head
@@ -19,11 +20,11 @@ if TYPE_CHECKING:
 
 
 @dataclass
-class Verdict:
+class Verification:
     """What was found, and of what."""
 
     findings: list["Finding | LineFinding | SealFinding"] = field(default_factory=list)
-    chains: Mapping[str, Chain] = field(default_factory=dict)
+    chains: Mapping[str, FollowedChain] = field(default_factory=dict)
     sealed: "Sealed | None" = None
     receipts: Receipts | None = None
 
@@ -39,14 +40,16 @@ class Verdict:
 
     def as_json(self) -> dict[str, Any]:
         """One object; `shards` is what `--heads` reads."""
-        shards = {
+        places = [_place(finding) for finding in self.findings]
+        data = {"good": self.is_good, "shards": self._shards(), "findings": places}
+        seals = self._seals_as_json(self.sealed) if self.sealed else {}
+        return data | seals | (self._receipts_as_json(self.receipts) if self.receipts else {})
+
+    def _shards(self) -> dict[str, dict[str, Any]]:
+        return {
             name: {"batches": chain.batches, "entries": chain.entries, **chain.head._asdict()}
             for name, chain in self.chains.items()
         }
-        places = [_place(finding) for finding in self.findings]
-        data = {"good": self.is_good, "shards": shards, "findings": places}
-        seals = self._seals_as_json(self.sealed) if self.sealed else {}
-        return data | seals | (self._receipts_as_json(self.receipts) if self.receipts else {})
 
     def _receipts_as_json(self, receipts: Receipts) -> dict[str, Any]:
         missing = [each.as_json() for each in receipts.missing]
@@ -68,6 +71,14 @@ class Verdict:
         for each in self.chains.values():
             add_row(rows, each.name, f"{each.batches:,}", f"{each.entries:,}", each.head.hash[:16])
         yield rows
+        yield from self._said()
+
+    def listing(self) -> Listing:
+        """The chains as a list; beside it what was found."""
+        shards = [{"shard": name, **each} for name, each in self._shards().items()]
+        return Listing(("shard", "batches", "entries", "seq", "hash"), shards, tuple(self._said()))
+
+    def _said(self) -> Iterator[str]:
         if self.sealed is not None:
             yield from self._of_seals(self.sealed)
         yield from (str(each) for each in self.findings)

@@ -6,12 +6,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import groupby
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from lapse.sealed import Dropping, Sealed
 from shared.instants import parse_rfc3339, to_text
 from shared.ledger import Finding, Head, verify
 from shared.seal import CHAINS, NO_HEAD
+
+if TYPE_CHECKING:
+    from lapse.sealed import Dropping, Sealed  # cryptography takes its time to load
 
 type StoredBatch = Mapping[str, Any]
 
@@ -28,14 +30,14 @@ class LineFinding:
 
 
 @dataclass
-class Chain:
+class FollowedChain:
     """A chain, counted while it is read."""
 
     name: str
     known: Mapping[int, Mapping[str, str]] = field(default_factory=dict)
     """By sequence number: the hashes that it must have, each with who says so."""
     sealed_up_to: int = 0
-    dropping: Sequence[Dropping] | None = None
+    dropping: "Sequence[Dropping] | None" = None
     """Up to where names may be gone, seal by seal; `None` if there are no seals to ask."""
     batches: int = 0
     entries: int = 0
@@ -82,7 +84,7 @@ class Chain:
                 yield Finding(self.name, seq, "its names are gone, though younger than the seal says")
 
 
-def chains_to_follow(kept: Mapping[str, Head], sealed: Sealed | None) -> dict[str, Chain]:
+def chains_to_follow(kept: Mapping[str, Head], sealed: "Sealed | None" = None) -> dict[str, FollowedChain]:
     """All chains, with what is known of them: kept heads, and what seals say."""
     chains = {}
     for name in CHAINS:
@@ -92,7 +94,7 @@ def chains_to_follow(kept: Mapping[str, Head], sealed: Sealed | None) -> dict[st
                 known[seq] = {each: f"head of seal {number}" for each, number in hashes.items()}
         if name in kept and kept[name] != NO_HEAD:
             known.setdefault(kept[name].seq, {})[kept[name].hash] = "kept head"
-        chains[name] = Chain(
+        chains[name] = FollowedChain(
             name,
             known,
             max(sealed.heads[name], default=0) if sealed else 0,
@@ -102,7 +104,7 @@ def chains_to_follow(kept: Mapping[str, Head], sealed: Sealed | None) -> dict[st
 
 
 def follow_lines(
-    lines: Iterable[StoredBatch | None], chains: Mapping[str, Chain]
+    lines: Iterable[StoredBatch | None], chains: Mapping[str, FollowedChain]
 ) -> Iterator[Finding | LineFinding]:
     """Verify the batches of an export, whose chains may follow each other in any way. The first line is 2."""
     numbered = enumerate(lines, start=2)
@@ -113,7 +115,7 @@ def follow_lines(
             yield from chains[name].follow(batch for _, batch in some if batch is not None)
 
 
-def _chain_of(batch: StoredBatch | None, chains: Mapping[str, Chain]) -> str | None:
+def _chain_of(batch: StoredBatch | None, chains: Mapping[str, FollowedChain]) -> str | None:
     name = batch.get("shard") if batch else None
     return name if isinstance(name, str) and name in chains else None
 

@@ -4,17 +4,18 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
+from itertools import chain as one_after_another
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from lapse.controls import Controls
 from lapse.lateness import Lateness
+from lapse.ledger_audit import FollowedChain, chains_to_follow
 from shared.evidence import Outcome
 from shared.facts import COMPLETED
 from shared.instants import parse_rfc3339
-from shared.ledger import Finding, Head, verify
+from shared.ledger import Finding, Head
 from shared.ledger_batch import Batch, Kept, entries_in
-from shared.record import SHARDS
 
 DAYS = 90
 """How far back erasures are counted by day."""
@@ -32,16 +33,6 @@ _ENDS = {
 
 
 @dataclass
-class Chain:
-    """A shard's chain, counted while it is read."""
-
-    shard: str
-    batches: int = 0
-    entries: int = 0
-    head: Head = field(default_factory=lambda: Head(0, ""))
-
-
-@dataclass
 class LedgerTotals:
     """What the evidence of the last days says, and whether all of it is whole."""
 
@@ -51,7 +42,7 @@ class LedgerTotals:
     lateness: Counter[Lateness] = field(default_factory=Counter)
     not_erased: Counter[tuple[Outcome, str]] = field(default_factory=Counter)
     """What ended otherwise, by outcome and reason."""
-    chains: list[Chain] = field(default_factory=list)
+    chains: list[FollowedChain] = field(default_factory=list)
     found: int = 0
     """How many findings the verifier has."""
     findings: list[Finding] = field(default_factory=list)
@@ -96,27 +87,22 @@ class Reader:
         """All chains, one after the other, in constant memory."""
         today = self.now.astimezone(self.zone).date()
         totals = LedgerTotals(today - timedelta(days=DAYS - 1))
-        for shard in range(SHARDS):
-            chain = Chain(f"{shard:02}")
+        for shard, chain in enumerate(chains_to_follow(self.sealed).values()):
             totals.chains.append(chain)
-            batches = self._counted(lapse.ledger.batches(shard), chain, totals)
-            for finding in verify(chain.shard, batches, self.sealed.get(chain.shard)):
+            batches = self._counted(lapse.ledger.batches(shard), totals)
+            for finding in one_after_another(chain.follow(batches), chain.end()):
                 totals.found += 1
                 if totals.found <= MOST_FINDINGS:
                     totals.findings.append(finding)
         return totals
 
-    def _counted(self, batches: Iterable[Batch], chain: Chain, totals: LedgerTotals) -> Iterator[Batch]:
+    def _counted(self, batches: Iterable[Batch], totals: LedgerTotals) -> Iterator[Batch]:
         """The same batches. What cannot be read is not counted: the verifier finds it."""
         for batch in batches:
-            chain.batches += 1
-            if isinstance(batch["seq"], int):
-                chain.head = Head(batch["seq"], batch["hash"])
             try:
                 entries = list(entries_in(batch))
             except ValueError:
                 entries = []
-            chain.entries += len(entries)
             for kept in entries:
                 self._count(kept.entry, totals)
                 self.witness(kept)

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from shared.policy import Rule
 
 
-class Verdict(StrEnum):
+class Judgement(StrEnum):
     """How a part of a table is."""
 
     GOOD = "good"
@@ -22,7 +22,7 @@ class Remark:
     """What was found about a part of a table, with its consequence."""
 
     about: str
-    verdict: Verdict
+    judgement: Judgement
     what: str
 
 

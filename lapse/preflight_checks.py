@@ -4,14 +4,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from lapse.answer import counted
-from lapse.preflight import Check, Question, Remark, Verdict
+from lapse.copies import recovery_days
+from lapse.preflight import Check, Judgement, Question, Remark
 from shared.policy import Rule
 
-_GOOD, _LOOK, _UNKNOWN = Verdict.GOOD, Verdict.LOOK, Verdict.UNKNOWN
+_GOOD, _LOOK, _UNKNOWN = Judgement.GOOD, Judgement.LOOK, Judgement.UNKNOWN
 _MORE = ("LastEvaluatedBackupArn", "NextToken", "NextMarker")
 _NOT_ALL = "Not all of the list was read: look yourself."
-_LONGEST = 35
-"""Days that DynamoDB keeps for point-in-time recovery, unless told otherwise."""
 
 NOT_SEEN = (
     "exports to S3 that are older than 90 days, and copies that were made of any export",
@@ -23,10 +22,8 @@ NOT_SEEN = (
 
 
 def _backups(answer: Mapping[str, Any], _: Sequence[Rule]) -> Iterator[Remark]:
-    recovery = answer.get("ContinuousBackupsDescription", {}).get("PointInTimeRecoveryDescription", {})
     about = "point-in-time recovery"
-    if recovery.get("PointInTimeRecoveryStatus") == "ENABLED":
-        days = recovery.get("RecoveryPeriodInDays", _LONGEST)
+    if days := recovery_days(answer):
         what = f"On: a restored table has erased fields again for {days} days; then run lapse restore."
         yield Remark(about, _LOOK, what)
     else:

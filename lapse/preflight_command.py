@@ -14,14 +14,19 @@ from lapse.examples import example
 from lapse.inspection import inspect, is_fit
 from lapse.late_progress import LateProgress
 from lapse.listing import Listing
-from lapse.preflight import Remark, Verdict
+from lapse.preflight import Judgement, Remark
 from lapse.preflight_checks import CHECKS, NOT_SEEN
 from lapse.stores import known_table
 from shared.policy import Policy
 
 app = typer.Typer()
 
-_STYLES = {Verdict.GOOD: "green", Verdict.LOOK: "yellow", Verdict.UNKNOWN: "dim", Verdict.BLOCKS: "bold red"}
+_STYLES = {
+    Judgement.GOOD: "green",
+    Judgement.LOOK: "yellow",
+    Judgement.UNKNOWN: "dim",
+    Judgement.BLOCKS: "bold red",
+}
 
 
 @app.command(rich_help_panel="Look", epilog=example("lapse preflight Shipments", "lapse preflight --json"))
@@ -31,6 +36,14 @@ def preflight(
         str | None, typer.Argument(metavar="TABLE", help="The policy's name of a table; none: all of them.")
     ] = None,
     *,
+    read_only: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--read-only",
+            metavar="REGION",
+            help="Where nobody writes the tables' replicas: those do not block. Repeat it for each region.",
+        ),
+    ] = None,
     as_json: AsJson = False,
     as_csv: AsCsv = False,
 ) -> None:
@@ -42,10 +55,12 @@ def preflight(
     names = {name: lapse.stores.tables.get(name, "") for name in _named(table, lapse.policy)}
     with LateProgress("Asking", len(names) * len(CHECKS)) as progress:
         found = {
-            name: inspect(real, lapse.policy.rules_of(name), lapse.inspection, progress.advance)
+            name: inspect(
+                real, lapse.policy.rules_of(name), lapse.inspection, progress.advance, read_only or ()
+            )
             for name, real in names.items()
         }
-    blocked = [each for remarks in found.values() for each in remarks if each.verdict is Verdict.BLOCKS]
+    blocked = [each for remarks in found.values() for each in remarks if each.judgement is Judgement.BLOCKS]
     fit = is_fit(found.values())
     data = {"fit": fit, "tables": _json(names, found), "not_seen": NOT_SEEN}
     listing = _listing(names, found) if as_csv else None
@@ -72,13 +87,15 @@ def _shown(
         yield Text.assemble((name, "bold"), f" ({names[name]})")
         rows = table_of("About", "", "What it means")
         for each in remarks:
-            rows.add_row(Text(each.about), Text(each.verdict, _STYLES[each.verdict]), Text(each.what))
+            rows.add_row(Text(each.about), Text(each.judgement, _STYLES[each.judgement]), Text(each.what))
         yield rows
         yield ""
     yield "What this cannot see:"
     yield from (f"  - {each};" for each in NOT_SEEN)
     yield ""
-    looks = sum(each.verdict is not Verdict.GOOD for remarks in found.values() for each in remarks) - blocked
+    looks = (
+        sum(each.judgement is not Judgement.GOOD for remarks in found.values() for each in remarks) - blocked
+    )
     rest = f"{counted(looks, 'line')} to look at." if looks else "Nothing else to look at."
     yield f"{counted(blocked, 'line')} {'blocks' if blocked == 1 else 'block'} Lapse. {rest}"
     if fit is None:
@@ -92,5 +109,5 @@ def _listing(names: Mapping[str, str], found: Mapping[str, Sequence[Remark]]) ->
         for each in remarks
     ]
     return Listing(
-        ("table", "name", "about", "verdict", "what"), rows, [f"Not seen: {each}." for each in NOT_SEEN]
+        ("table", "name", "about", "judgement", "what"), rows, [f"Not seen: {each}." for each in NOT_SEEN]
     )

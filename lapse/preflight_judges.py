@@ -1,12 +1,13 @@
 """What DescribeTable says about a business table, and what that means for its rules."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
-from lapse.preflight import Judge, Remark, Verdict
+from lapse.preflight import Judge, Judgement, Remark
 from shared.policy import Rule
 
-_GOOD, _LOOK, _BLOCKS = Verdict.GOOD, Verdict.LOOK, Verdict.BLOCKS
+_GOOD, _LOOK, _BLOCKS = Judgement.GOOD, Judgement.LOOK, Judgement.BLOCKS
 
 
 def _status(table: Mapping[str, Any], _: Sequence[Rule]) -> Iterator[Remark]:
@@ -48,20 +49,24 @@ def _stream(table: Mapping[str, Any], _: Sequence[Rule]) -> Iterator[Remark]:
     yield Remark("stream", _LOOK, what)
 
 
-def _replicas(table: Mapping[str, Any], _: Sequence[Rule]) -> Iterator[Remark]:
+def _replicas(read_only: Collection[str], table: Mapping[str, Any], _: Sequence[Rule]) -> Iterator[Remark]:
     here = str(table.get("TableArn", "")).split(":")[3:4]
     regions = sorted({each["RegionName"] for each in table.get("Replicas", [])} - set(here))
+    written = [each for each in regions if each not in read_only]
     if not regions:
         yield Remark("replicas", _GOOD, "None: this region is the only writer.")
     elif table.get("MultiRegionConsistency") == "STRONG":
         what = f"In {', '.join(regions)}, strongly consistent: no transactions, which holds need."
         yield Remark("replicas", _BLOCKS, what)
+    elif not written:
+        what = f"In {', '.join(regions)}, where nobody writes, as you say: an erasure arrives a moment later."
+        yield Remark("replicas", _LOOK, what)
     else:
         yield Remark(
             "replicas",
             _BLOCKS,
-            f"In {', '.join(regions)}: conditions hold within one region, so a writer there may bring an "
-            "erased field back, or lose a hold's mark. Make sure that this region alone writes.",
+            f"In {', '.join(written)}: conditions hold within one region, so a writer there may bring an "
+            "erased field back, or lose a hold's mark. If nobody writes there, say so: --read-only.",
         )
 
 
@@ -108,4 +113,6 @@ def _protection(table: Mapping[str, Any], _: Sequence[Rule]) -> Iterator[Remark]
         yield Remark("deletion protection", _LOOK, what)
 
 
-JUDGES: Sequence[Judge] = (_status, _key, _replicas, _stream, _indexes, _encryption, _protection)
+def judges(read_only: Collection[str]) -> Sequence[Judge]:
+    """All of them; in these regions nobody writes, as the operator says: no call tells."""
+    return (_status, _key, partial(_replicas, read_only), _stream, _indexes, _encryption, _protection)

@@ -11,7 +11,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from jinja2.environment import TemplateStream
 from markupsafe import Markup
 
-from lapse import tables_of_evidence, tables_of_present
+from lapse import tables_of_evidence, tables_of_present, tables_of_rules
 from lapse.answer import in_words, short
 from lapse.charts import Chart, day_chart, days_from
 from lapse.ledger_totals import DAYS
@@ -86,10 +86,10 @@ def page(seen: Overview) -> TemplateStream:
 
 def tables_of(seen: Overview) -> dict[str, Table]:
     """All tables, by name."""
-    here, evidence = tables_of_present, tables_of_evidence
+    here, by_rule, evidence = tables_of_present, tables_of_rules, tables_of_evidence
     found = [
-        *(each(seen) for each in (here.overdue, here.due, here.holds, here.requests, here.rules)),
-        *(each(seen) for each in (here.figures, here.copies, here.dead_letters)),
+        *(each(seen) for each in (here.overdue, here.due, here.holds, here.requests)),
+        *(each(seen) for each in (by_rule.rules, by_rule.figures, here.copies, here.dead_letters)),
         *(each(seen) for each in (evidence.erased, evidence.lateness, evidence.not_erased)),
         *(each(seen) for each in (evidence.chains, evidence.findings)),
     ]

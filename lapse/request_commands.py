@@ -5,12 +5,12 @@ from typing import Annotated
 
 import typer
 
-from lapse.answer import add_row, answer, left, short, summary, table_of
+from lapse.answer import add_row, answer, left, short, summary, table_of, unreadable_rows
 from lapse.arguments import AsCsv, AsJson, Table, reference
 from lapse.controls import Controls, controls
 from lapse.examples import example
 from lapse.explanation import meant
-from lapse.json_forms import REQUEST_COLUMNS, listing_of, name_of, record_json, request_json
+from lapse.json_forms import ASKED_COLUMNS, REQUEST_COLUMNS, listing_of, name_of, record_json, request_json
 from lapse.trouble import TroubleError
 from shared.answer_requests import TIME_TO_ANSWER
 from shared.facts import Request
@@ -45,6 +45,7 @@ def erase(  # noqa: PLR0913 -- the command's options
         typer.Option("--approved-by", metavar="STAFF", parser=reference, help="Who approved it: a staff id."),
     ],
     as_json: AsJson = False,
+    as_csv: AsCsv = False,
 ) -> None:
     """Erase what the policy erases on request, now; or when the last hold ends."""
     lapse = controls(ctx)
@@ -57,16 +58,14 @@ def erase(  # noqa: PLR0913 -- the command's options
         ErasureRequested(Request(request, now, approved_by), asked), lapse.telling(now), lapse.for_requests
     )
     found = [(record, _answered(known[record]) or _becomes(lapse, record, rule, now)) for record in records]
-    data = {
-        "request_id": request,
-        "rule": rule.id,
-        "records": [record_json(r) | {"becomes": b} for r, b in found],
-    }
+    asked_for = {"request_id": request, "rule": rule.id}
+    becoming = [record_json(record) | {"becomes": becomes} for record, becomes in found]
     rows = table_of("Record", "What becomes of it")
     for record, becomes in found:
         add_row(rows, name_of(record), becomes)
     shown = f"Requested as {request} by rule {rule.id} (§{rule.clause}). See `lapse requests --all`."
-    answer(data, rows, shown, as_json=as_json)
+    listing = listing_of(ASKED_COLUMNS, [asked_for | each for each in becoming]) if as_csv else None
+    answer(asked_for | {"records": becoming}, rows, shown, as_json=as_json, csv=listing)
 
 
 @app.command(rich_help_panel=PANEL, epilog=example("lapse requests --all"))
@@ -93,7 +92,7 @@ def requests(
         add_row(rows, each.request_id, name_of(record), *cells)
     shown = [rows] if found else []
     data = {"requests": each_json, "unreadable": unreadable}
-    listing = listing_of(REQUEST_COLUMNS, each_json, unreadable) if as_csv else None
+    listing = listing_of(REQUEST_COLUMNS, each_json, unreadable_rows(unreadable)) if as_csv else None
     answer(data, *shown, *summary(found, "request", unreadable), as_json=as_json, csv=listing)
 
 

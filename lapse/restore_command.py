@@ -9,11 +9,19 @@ from typing import Annotated
 import typer
 
 from lapse.answer import answer
-from lapse.arguments import AsJson, Table
+from lapse.arguments import AsCsv, AsJson, Table
 from lapse.controls import controls
 from lapse.examples import example
 from lapse.late_progress import LateProgress, waiting
-from lapse.restore_texts import check_json, check_texts, facts_json, facts_texts, replay_json, replay_texts
+from lapse.restore_check_texts import check_json, check_listing, check_texts
+from lapse.restore_texts import (
+    facts_json,
+    facts_texts,
+    replay_json,
+    replay_listing,
+    replay_remarks,
+    replay_table,
+)
 from lapse.stores import known_table
 from shared.finding import SEGMENTS
 from shared.rebuild_facts import pause_again, rebuild
@@ -39,8 +47,14 @@ def restore() -> None:
 
 
 @app.command("check", epilog=example("lapse restore check Shipments --as restored-shipments"))
-def check_command(
-    ctx: typer.Context, table: Table, *, real_name: RealName, show: Show = 10, as_json: AsJson = False
+def check_command(  # noqa: PLR0913 -- the command's options
+    ctx: typer.Context,
+    table: Table,
+    *,
+    real_name: RealName,
+    show: Show = 10,
+    as_json: AsJson = False,
+    as_csv: AsCsv = False,
 ) -> None:
     """May a restored table be used? Ends with 1 while anything in it is due, unmarked or back."""
     lapse = controls(ctx)
@@ -58,14 +72,21 @@ def check_command(
         check_json(table, real_name, policy, checked),
         *check_texts(table, real_name, policy, checked),
         as_json=as_json,
+        csv=check_listing(table, real_name, policy, checked) if as_csv else None,
     )
     if not checked.passed:
         raise typer.Exit(1)
 
 
 @app.command("replay", epilog=example("lapse restore replay Shipments --as restored-shipments"))
-def replay_command(
-    ctx: typer.Context, table: Table, *, real_name: RealName, yes: Yes = False, as_json: AsJson = False
+def replay_command(  # noqa: PLR0913 -- as above
+    ctx: typer.Context,
+    table: Table,
+    *,
+    real_name: RealName,
+    yes: Yes = False,
+    as_json: AsJson = False,
+    as_csv: AsCsv = False,
 ) -> None:
     """Bring a restored table up to date: mark what is held, erase what is due. May be run again."""
     lapse = controls(ctx)
@@ -81,10 +102,13 @@ def replay_command(
             advance=progress.advance,
         )
         replayed = replay(table, policy, restored.ports, pace)
+    remarks = list(replay_remarks(table, real_name, replayed))
     answer(
         replay_json(table, real_name, policy, replayed),
-        *replay_texts(table, real_name, replayed),
+        replay_table(replayed),
+        *remarks,
         as_json=as_json,
+        csv=replay_listing(replayed, remarks) if as_csv else None,
     )
     if not replayed.through:
         raise typer.Exit(1)

@@ -1,46 +1,21 @@
-"""What `lapse restore` says: what was found, how far it came, and what is to be done next."""
+"""What `lapse restore replay` and `facts` say: how far it came, and what is to be done next."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from typing import Any
 
-from rich.console import RenderableType
+from rich.table import Table
 
-from lapse.answer import add_row, counted, in_words, short, table_of
-from lapse.json_forms import name_of, pause_json, record_json
+from lapse.answer import add_row, counted, short, table_of
+from lapse.json_forms import pause_json
+from lapse.listing import Listing
 from shared.found import Counts
 from shared.pausing import Pause
 from shared.policy import Policy
 from shared.rebuild_facts import Rebuilt
-from shared.record import RecordRef
 from shared.replay import Replayed, Stopped
-from shared.restore_faults import Checked, Fault, Wrong
-from shared.retention import Why
 from shared.tally import Count
 
-_NAMES = {
-    Wrong.OVERDUE: "overdue",
-    Wrong.DUE: "due",
-    Wrong.UNMARKED: "held, and not marked so",
-    Wrong.OUTDATED: "marked as held, and not held",
-    Wrong.BACK: "erased before, and back",
-    Wrong.UNREADABLE: "cannot be read",
-}
-_MENDED = (Wrong.OVERDUE, Wrong.DUE, Wrong.UNMARKED, Wrong.OUTDATED)
-_REPLAY = "Run `lapse restore replay`: it erases what is due, and puts the marks right."
-_UNREADABLE = (
-    "Mend the rows of Facts that cannot be read, or remove them and run `lapse restore facts`; "
-    "whether it is the evidence, `lapse ledger verify` says."
-)
-_REMEDIES = {
-    Why.NO_ANCHOR: "no anchor: give it the one that the business system knows (`{anchor}`), then replay.",
-    Why.IMPLAUSIBLE: "implausible: put the record's anchor (`{anchor}`) right, then replay.",
-    Why.NO_MATCH: "no match: give it what the business system knows ({match}), then replay.",
-    Why.OBSERVED: "observed: the rule only observes by now; remove the fields by hand if they must be gone.",
-}
-_LOST = (
-    "no anchor: Facts do not know it; run `lapse restore facts`, or have the event sent again, then replay."
-)
 _COUNTED = {
     Count.ERASED: "erased",
     Count.ALREADY_ABSENT: "found absent",
@@ -50,66 +25,6 @@ _COUNTED = {
     Count.OBSERVED: "only observed",
     Count.FAILED: "failed",
 }
-
-
-def check_json(table: str, real_name: str, policy: Policy, checked: Checked) -> dict[str, Any]:
-    """What a check found."""
-    faults = [
-        {
-            "what": each.what.value,
-            **record_json(RecordRef.of(each.record)),
-            "rule": each.rule,
-            "why": each.why,
-        }
-        for each in sorted(checked.faults)
-    ]
-    counts = {wrong.value: checked.counts[wrong] for wrong in Wrong}
-    passed = checked.passed
-    return {
-        "table": table,
-        "as": real_name,
-        "policy": policy.digest,
-        "passed": passed,
-        "counts": counts,
-        "faults": faults,
-    }
-
-
-def check_texts(table: str, real_name: str, policy: Policy, checked: Checked) -> Iterator[RenderableType]:
-    """The same for people, with what is to be done."""
-    if checked.passed:
-        yield f"{real_name} may be used as {table}: nothing is due, unmarked, or back after its erasure."
-        return
-    counts = table_of("Found", "Records")
-    for wrong in Wrong:
-        if checked.counts[wrong]:
-            add_row(counts, _NAMES[wrong], f"{checked.counts[wrong]:,}")
-    yield counts
-    if checked.faults:
-        rows = table_of("Record", "Found", "Rule", "Why")
-        for fault in sorted(checked.faults):
-            name = name_of(RecordRef.of(fault.record))
-            add_row(rows, name, _NAMES[fault.what], fault.rule or "-", in_words(fault.why) or "-")
-        yield rows
-    yield f"{real_name} may NOT be used as {table} yet."
-    yield from _remedies(policy, checked)
-
-
-def _remedies(policy: Policy, checked: Checked) -> Iterator[str]:
-    if any(checked.counts[wrong] for wrong in _MENDED):
-        yield _REPLAY
-    yield from dict.fromkeys(f"{each.rule}, {_remedy(policy, each)}" for each in checked.faults if each.why)
-    if checked.counts[Wrong.UNREADABLE]:
-        yield _UNREADABLE
-
-
-def _remedy(policy: Policy, fault: Fault) -> str:
-    rule = policy.rule(fault.rule)
-    anchor = ".".join(rule.anchor.attribute) if rule and rule.anchor.attribute else ""
-    if fault.why == Why.NO_ANCHOR and not anchor:
-        return _LOST
-    match = ", ".join(".".join(path) for path in rule.match) if rule else ""
-    return _REMEDIES[Why(fault.why)].format(anchor=anchor, match=match)
 
 
 def replay_json(table: str, real_name: str, policy: Policy, replayed: Replayed) -> dict[str, Any]:
@@ -135,14 +50,16 @@ def _by_rule(counts: Counts | None) -> dict[str, dict[str, int]]:
     return by_rule
 
 
-def replay_texts(table: str, real_name: str, replayed: Replayed) -> Iterator[RenderableType]:
-    """The same for people, with what is to be done next."""
+def replay_table(replayed: Replayed) -> Table:
+    """What a replay did, for people."""
     rows = table_of("Done", "Records")
-    add_row(rows, "hold marks put right", f"{replayed.marks:,}")
-    for count, name in _COUNTED.items():
-        if replayed.tally.counts[count]:
-            add_row(rows, name, f"{replayed.tally.counts[count]:,}")
-    yield rows
+    for done, number in _done(replayed):
+        add_row(rows, done, f"{number:,}")
+    return rows
+
+
+def replay_remarks(table: str, real_name: str, replayed: Replayed) -> Iterator[str]:
+    """How far it came, and what is to be done next."""
     if replayed.stopped is Stopped.PAUSED:
         yield "Lapse is paused, so nothing more is erased here either. Run it again after `lapse resume`."
     elif replayed.stopped is Stopped.DECLINED:
@@ -152,6 +69,19 @@ def replay_texts(table: str, real_name: str, replayed: Replayed) -> Iterator[Ren
         yield f"Not through: {counted(len(replayed.failures), 'failure')} ({failures}). Run it again."
     else:
         yield f"Through. Now: lapse restore check {table} --as {real_name}"
+
+
+def replay_listing(replayed: Replayed, remarks: Iterable[str]) -> Listing:
+    """What a replay did, as a list."""
+    rows = [{"done": done, "records": number} for done, number in _done(replayed)]
+    return Listing(("done", "records"), rows, tuple(remarks))
+
+
+def _done(replayed: Replayed) -> Iterator[tuple[str, int]]:
+    yield "hold marks put right", replayed.marks
+    for count, name in _COUNTED.items():
+        if replayed.tally.counts[count]:
+            yield name, replayed.tally.counts[count]
 
 
 def facts_json(rebuilt: Rebuilt, pause: Pause | None) -> dict[str, Any]:

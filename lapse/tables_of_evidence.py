@@ -58,7 +58,7 @@ def not_erased(seen: Overview) -> Table:
 def chains(seen: Overview) -> Table:
     """The ledger's chains and their heads."""
     rows = (
-        {"shard": e.shard, "batches": e.batches, "entries": e.entries, "seq": e.head.seq, "head": e.head.hash}
+        {"shard": e.name, "batches": e.batches, "entries": e.entries, "seq": e.head.seq, "head": e.head.hash}
         for e in seen.ledger.chains
     )
     columns = ("shard", "batches", "entries", "head")

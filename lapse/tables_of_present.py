@@ -5,13 +5,11 @@ from datetime import datetime
 
 from lapse.answer import days_left, left
 from lapse.copies import TableCopies
-from lapse.horizon import AHEAD
 from lapse.overview import Overview
 from lapse.present import answer_by
 from lapse.report_table import Row, Table, record_cells, table
 from shared.facts import Hold, Request
-from shared.found import Found
-from shared.policy import Policy, Rule
+from shared.policy import Policy
 from shared.record import RecordRef
 from shared.timer import Timer
 
@@ -61,23 +59,6 @@ def requests(seen: Overview) -> Table:
     return table("requests", "Erasure requests without an answer, the oldest on top", columns, rows)
 
 
-def rules(seen: Overview) -> Table:
-    """What the policy promises."""
-    columns = ("rule", "clause", "table", "erases", "after", "mode")
-    return table("rules", "The policy's rules", columns, map(_rule, seen.policy.rules))
-
-
-def figures(seen: Overview) -> Table:
-    """Each rule in numbers; also those that the policy has no more, and timers still stand for."""
-    columns = (
-        *("rule", "overdue", "today", "in_7_days", "in_30_days", "attempts"),
-        *("waiting", "held", "observed", "implausible", "re_added", "erased"),
-    )
-    named = [rule.id for rule in seen.policy.rules]
-    ids = dict.fromkeys([*named, *sorted({*seen.timetable.overdue, *(r for _, r in seen.timetable.coming)})])
-    return table("figures", "The rules in figures", columns, (_figures(each, seen) for each in ids))
-
-
 def copies(seen: Overview) -> Table:
     """Where erased fields may still be found."""
     columns = ("table", "recovery", "stream")
@@ -111,32 +92,6 @@ def _request(record: RecordRef, request: Request, now: datetime) -> Row:
         "approved_by": request.approved_by,
         "answer_by": until,
         "days_left": days_left(until, now),
-    }
-
-
-def _rule(rule: Rule) -> Row:
-    return {
-        "rule": rule.id,
-        "clause": rule.clause,
-        "table": rule.table,
-        "erases": ", ".join(".".join(path) for path in rule.erase),
-        "after": "a request" if rule.on_request else f"{rule.retain.days} days",
-        "mode": rule.mode.value,
-    }
-
-
-def _figures(rule: str, seen: Overview) -> Row:
-    soon = zip(("today", "in_7_days", "in_30_days"), AHEAD, strict=True)
-    sweep = seen.present.sweep
-    through = sweep.counts if sweep and sweep.finished else None  # until then it has counted nothing
-    swept = (Found.WAITING, Found.HELD, Found.OBSERVED, Found.IMPLAUSIBLE, Found.RE_ADDED)
-    return {
-        "rule": rule,
-        "overdue": seen.timetable.overdue.get(rule, 0),
-        **{name: seen.timetable.within(days, rule) for name, days in soon},
-        "attempts": seen.timetable.tried.get(rule, 0),
-        **{each.value: through[rule, each] if through is not None else None for each in swept},
-        "erased": seen.ledger.by_rule().get(rule, 0),
     }
 
 

@@ -7,8 +7,9 @@ from datetime import date, datetime, timedelta
 from heapq import nsmallest
 from zoneinfo import ZoneInfo
 
-from lapse.controls import Controls, Timers
+from lapse.controls import Controls
 from lapse.horizon import AHEAD, Horizon, is_overdue, standing
+from lapse.ports import Timers
 from shared.instants import add, end_of_day
 from shared.record import SHARDS
 from shared.timer import PUT_OFF_AT_MOST, Timer

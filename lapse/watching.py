@@ -11,7 +11,7 @@ from rich.text import Text
 from lapse.trouble import trouble_of
 from shared.failure import CallFailedError
 
-EVERY = timedelta(seconds=5)
+LOOKS_EVERY = timedelta(seconds=5)
 
 
 def watch[T](
@@ -37,11 +37,11 @@ def watch[T](
                     live.update(Group(shown, _again("")), refresh=True)
                 except CallFailedError as error:
                     live.update(Group(shown, _again(trouble_of(error).what)), refresh=True)
-                wait(EVERY.total_seconds())
+                wait(LOOKS_EVERY.total_seconds())
     except KeyboardInterrupt:
         return seen
 
 
 def _again(trouble: str) -> Text:
-    text = Text(f"\nLooks again every {EVERY.seconds} s; Ctrl-C ends.", style="dim")
+    text = Text(f"\nLooks again every {LOOKS_EVERY.seconds} s; Ctrl-C ends.", style="dim")
     return Text.assemble((f"\n{trouble}", "bold red"), text) if trouble else text

@@ -21,9 +21,9 @@ SEGMENTS = 4
 PAGE = 1000
 """Items that a scan goes through at a time, so that a page's memory and time are bounded."""
 
-EVERY = DAY
+SWEPT_EVERY = DAY
 """How often a sweep begins."""
-HORIZON = 2 * EVERY
+HORIZON = 2 * SWEPT_EVERY
 """How far ahead timers are set: until the next sweep, and as long again, should that one be late."""
 
 

@@ -21,7 +21,7 @@ _NUMBERS = Context(prec=38, Emin=-130, Emax=125, traps=[Inexact, Subnormal])  # 
 """DynamoDB's numbers have 38 digits and magnitudes from 10^-130 to 10^125; what does not fit is no key."""
 
 OLDEST_BACKUP = timedelta(days=35)
-"""How far back point-in-time recovery reaches."""
+"""How far back point-in-time recovery reaches, unless fewer days are set."""
 
 EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 _FIELD = re.compile(r"\{(\w+)\}", re.ASCII)

@@ -18,7 +18,7 @@ from shared.seal import CHAINS, NO_HEAD, Seal
 from shared.seal_chain import MOST_FINDINGS, Chain, LedgerToSeal, is_older, look_at
 from shared.tally import Count, Tally
 
-EVERY = DAY - timedelta(minutes=30)
+SEALED_EVERY = DAY - timedelta(minutes=30)
 """Runs come hourly, and not to the second: so it is done at the same hour each day."""
 TIME_TO_SEAL = timedelta(seconds=60)
 """Before the function's time is up: chains are read no further, so that what was read is sealed."""
@@ -86,7 +86,7 @@ def seal_ledger(policy: Policy, ports: Ports, pace: Pace, *, by_hand: bool) -> S
     """
     now, before = pace.clock(), foregoing(ports.seals, ports.key)
     last = before.seal
-    if last and not by_hand and now < last.at + EVERY:
+    if last and not by_hand and now < last.at + SEALED_EVERY:
         return SealReport(None, now - last.at)
     return _Run(policy, ports, pace, now, last, before).seal()
 

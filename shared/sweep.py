@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from shared.failure import CallFailedError, raise_all
-from shared.finding import EVERY, scanned_tables
+from shared.finding import SWEPT_EVERY, scanned_tables
 from shared.instants import MICROSECOND, add
 from shared.policy import Policy
 from shared.sweep_part import LEASE, TIME_TO_STOP, Pace, PartsOfSweep
@@ -81,7 +81,7 @@ class _Run:
             return self._work(self._begin(last, now))  # timers are lost, or the policy is new: at once
         if last.finished is None:
             return self._work(last)
-        if by_hand or now >= last.began + EVERY:
+        if by_hand or now >= last.began + SWEPT_EVERY:
             return self._work(self._begin(last, now))
         return SweepReport(last, Tally(), gap=now - last.finished)
 
@@ -107,7 +107,7 @@ class _Run:
         if all(each.done for each in after.values()):
             current = self._finish(current, after)
             tally.add(Count.SWEEPS, int(current.finished is not None))
-        elif failures and after == before and self.pace.clock() >= current.began + EVERY:
+        elif failures and after == before and self.pace.clock() >= current.began + SWEPT_EVERY:
             # What is left fails each time. That must not keep the other parts from their daily sweep.
             self._begin(current, self.pace.clock())
         return SweepReport(current, tally, failures, self._gap(current, after))

@@ -9,8 +9,9 @@ from typing import Any
 from typer.testing import CliRunner
 
 from lapse.cli import app
-from lapse.controls import Controls, Redriven
+from lapse.controls import Controls
 from lapse.copies import TableCopies
+from lapse.dead_letters import Redriven
 from lapse.seals import LastSeal, SealFile
 from shared.finding import Cursor, FactsPage
 from shared.last_purge import LastPurge

@@ -1,15 +1,16 @@
 """What people look at, on real tables: counted timers, and copies that AWS tells of."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
 import boto3
 import pytest
+from botocore.config import Config
 from moto import mock_aws
 
-from lapse.aws_copies import AwsCopies
-from lapse.copies import TableCopies
+from lapse.aws_inspection import AwsInspection
+from lapse.copies import InspectedCopies, TableCopies, recovery_days
 from shared.due_table import DueTable
 from shared.failure import CallFailedError
 from shared.timer import Timer
@@ -66,23 +67,38 @@ def tables() -> Iterator[Any]:
 IMAGES: Any = {"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"}
 
 
+def copies_of(client: Any, tables: Mapping[str, str]) -> Sequence[TableCopies]:
+    """As a report shows them."""
+    no_other_service: Any = None
+    return InspectedCopies(AwsInspection(client, no_other_service, Config()), tables).of_tables()
+
+
 def test_copies_are_told_of(tables: Any) -> None:
     """How far recovery reaches back, and whether a stream carries what was erased."""
-    copies = AwsCopies(tables, {"Orders": "copied", "Contacts": "plain", "Gone": "gone"})
-    assert copies.of_tables() == [
+    assert copies_of(tables, {"Orders": "copied", "Contacts": "plain", "Gone": "gone"}) == [
         TableCopies("Contacts", 0, streams=False),
         TableCopies("Gone", None, streams=None),
         TableCopies("Orders", 35, streams=True),
     ]
 
 
+def described(**changes: Any) -> Mapping[str, Any]:
+    """A table."""
+    return {"Table": {"TableName": "o", "TableArn": "arn", **changes}}
+
+
 def test_what_may_not_be_asked_is_unknown() -> None:
     """Without the permission a report says so; any other failure is one."""
-    refused: Any = Client(failing("AccessDeniedException"), failing("AccessDeniedException"))
-    assert AwsCopies(refused, {"Orders": "o"}).of_tables() == [TableCopies("Orders")]
-    throttled: Any = Client(failing("ThrottlingException"))
-    with pytest.raises(CallFailedError):
-        AwsCopies(throttled, {"Orders": "o"}).of_tables()
+    tables = {"Orders": "o"}
+    assert copies_of(Client(failing("AccessDeniedException")), tables) == [TableCopies("Orders")]
+    half = Client(described(), failing("AccessDeniedException"))
+    assert copies_of(half, tables) == [TableCopies("Orders", None, streams=False)]
+    for throttled in (
+        Client(failing("ThrottlingException")),
+        Client(described(), failing("ThrottlingException")),
+    ):
+        with pytest.raises(CallFailedError):
+            copies_of(throttled, tables)
 
 
 def test_a_stream_of_keys_copies_nothing() -> None:
@@ -90,5 +106,11 @@ def test_a_stream_of_keys_copies_nothing() -> None:
     recovery = {"PointInTimeRecoveryStatus": "ENABLED", "RecoveryPeriodInDays": 7}
     backups = {"ContinuousBackupsDescription": {"PointInTimeRecoveryDescription": recovery}}
     stream = {"StreamEnabled": True, "StreamViewType": "KEYS_ONLY"}
-    client: Any = Client(backups, {"Table": {"StreamSpecification": stream}})
-    assert AwsCopies(client, {"Orders": "o"}).of_tables() == [TableCopies("Orders", 7, streams=False)]
+    client = Client(described(StreamSpecification=stream), backups)
+    assert copies_of(client, {"Orders": "o"}) == [TableCopies("Orders", 7, streams=False)]
+
+
+def test_recovery_that_tells_no_days_reaches_back_35() -> None:
+    """That is DynamoDB's own period, and the longest."""
+    recovery = {"PointInTimeRecoveryStatus": "ENABLED"}
+    assert recovery_days({"ContinuousBackupsDescription": {"PointInTimeRecoveryDescription": recovery}}) == 35

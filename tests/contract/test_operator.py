@@ -213,5 +213,5 @@ def test_the_stacks_own_tables_are_fit(deployed: Deployed) -> None:
     """Nothing blocks, and nothing that this stack can answer is unknown."""
     found = deployed.json("preflight")
     assert (found["fit"], [each["table"] for each in found["tables"]]) == (True, ["Contacts", "Shipments"])
-    verdicts = {each["verdict"] for table in found["tables"] for each in table["remarks"]}
-    assert verdicts <= {"good", "look at this"}
+    judgements = {each["judgement"] for table in found["tables"] for each in table["remarks"]}
+    assert judgements <= {"good", "look at this"}

@@ -1,5 +1,7 @@
 """A copy of a table made before holds and erasures, treated as a restored backup, by commands."""
 
+import csv
+import io
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -159,6 +161,36 @@ def test_check_fails_then_replay_then_check_passes(world: World) -> None:
     causes = {entry["cause"] for entry in world.business.entries() if entry["outcome"] == "erased"}
     assert causes == {"manual", "restore"}
     assert "canary" not in found.out + found.err + replayed.out + replayed.err + passed.out
+
+
+def test_what_is_wrong_and_what_is_done_as_lists(world: World) -> None:
+    """As many faults as are to be named; the others, the verdict and the way on stand beside the list."""
+    with_shipments(world)
+    backup = live(world, "Shipments")
+    go_on(world)
+    name = restored(world, "Shipments", backup)
+    options = ("Shipments", "--as", name, "--csv")
+    found = typed(world, "restore", "check", *options, "--show", "1")
+    rows = list(csv.DictReader(io.StringIO(found.out)))
+    assert (found.code, [row["what"] for row in rows]) == (1, ["hold_unmarked", "mark_outdated", "overdue"])
+    assert rows[0] == {
+        "what": "hold_unmarked",
+        "table": "Shipments",
+        "key": "shipment_id=S-held",
+        "rule": "",
+        "why": "",
+    }
+    assert found.err.splitlines() == [
+        "overdue: 2 more, which are not in the list (--show).",
+        f"{name} may NOT be used as Shipments yet.",
+        "Run `lapse restore replay`: it erases what is due, and puts the marks right.",
+    ]
+    replayed = typed(world, "restore", "replay", *options)
+    assert replayed.out.splitlines()[:3] == ["done,records", "hold marks put right,2", "erased,4"]
+    assert replayed.err == f"Through. Now: lapse restore check Shipments --as {name}\n"
+    passed = typed(world, "restore", "check", *options)
+    assert (passed.code, passed.out) == (0, "what,table,key,rule,why\n")
+    assert passed.err.startswith(f"{name} may be used as Shipments")
 
 
 def test_a_second_replay_finds_nothing(world: World) -> None:

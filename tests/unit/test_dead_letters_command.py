@@ -8,8 +8,8 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from lapse.controls import Redriven
 from lapse.dead_letter_queues import StackDeadLetters
+from lapse.dead_letters import Redriven
 from lapse.trouble import TroubleError
 from shared.failure import CallFailedError
 from tests.answering import Client, failing

@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from lapse.listing import Listing, key_cell, print_listing
-from shared.facts import Facts, Hold, Request
+from shared.facts import FactKind, Facts, Hold, Request
+from shared.instants import to_text
 from shared.record import RecordRef
-from tests.builders import NOW, contact_ref, shipment, shipment_ref
+from tests.builders import NOW, contact, contact_ref, shipment, shipment_ref
 from tests.operators import Answer, Operator
 
 DAY = timedelta(days=1)
@@ -140,9 +141,54 @@ def test_what_a_purge_did_as_a_list(operator: Operator) -> None:
     assert answer.err == "Nothing that is due is left.\n"
 
 
+def test_what_becomes_of_each_record_as_a_list(operator: Operator) -> None:
+    """That somebody asked for: one row for each, with the request."""
+    asked = ("--request", "R-9", "--approved-by", "dpo-1", "--csv")
+    rows = rows_of(operator.types("erase", "Shipments", "S-1001", "S-2", *asked))
+    assert [(row["request_id"], row["rule"], row["key"], row["becomes"]) for row in rows] == [
+        ("R-9", "delivery-erasure", "shipment_id=S-1001", "held until 2026-09-24 10:15Z"),
+        ("R-9", "delivery-erasure", "shipment_id=S-2", "there is no such record"),
+    ]
+
+
+def test_what_a_correction_means_as_a_list(operator: Operator) -> None:
+    """One row for each rule; beside them what was done."""
+    told = Facts(1, {FactKind.LEFT: frozenset({NOW - DAY})})
+    operator.memory.facts[contact_ref()] = told
+    operator.memory.items[contact_ref()] = contact()
+    wrong = ("correct", "Contacts", "C-7", "--kind", "left", "--was", to_text(NOW - DAY), "--by", "staff-1")
+    answer = operator.types(*wrong, "--csv", "--is", to_text(NOW - 2 * DAY))
+    assert answer.err == "Corrected: Contacts C-7.\n"
+    leaver, asked = rows_of(answer)
+    assert (leaver["key"], leaver["rule"], leaver["decision"]) == ("contact_id=C-7", "leaver-contact", "wait")
+    assert (leaver["anchor"], leaver["until"]) == ("2026-08-23T10:15:00Z", "2026-11-21T10:15:00Z")
+    assert (asked["rule"], asked["why"], asked["until"]) == ("contact-erasure", "no_anchor", "")
+
+
+def test_the_ledgers_chains_as_a_list(operator: Operator) -> None:
+    """With their heads; beside them what was found, and the command ends with 1 all the same."""
+    operator.types(
+        "hold", "Shipments", "S-2", "--case", "C", "--reason", "lost", "--by", "s", "--until", "P1D"
+    )
+    answer = operator.types("ledger", "verify", "--csv")
+    (batch,) = operator.ledger.batches(shipment_ref("S-2").shard)
+    held = {"shard": batch["shard"], "batches": "1", "entries": "1", "seq": "1", "hash": batch["hash"]}
+    rows = rows_of(answer)
+    assert ([row for row in rows if row["batches"] != "0"], len(rows)) == ([held], 16)
+    assert (answer.code, answer.err) == (0, "All chains are whole: 1 entry.\n")
+    operator.ledger.forged[shipment_ref("S-2").shard] = [batch, batch]
+    answer = operator.types("ledger", "verify", "--csv")
+    assert (answer.code, len(rows_of(answer)), "it comes after batch 1" in answer.err) == (1, 16, True)
+
+
 @pytest.mark.parametrize("words", [("--json", "--csv"), ("--csv", "--json")])
 @pytest.mark.parametrize(
-    "command", [("holds",), ("requests",), ("sweep",), ("policy", "check", SHIPPED), ("explain", "S", "1")]
+    "command",
+    [
+        *(("holds",), ("requests",), ("sweep",), ("policy", "check", SHIPPED), ("explain", "S", "1")),
+        *(("erase", "S", "1"), ("correct", "S", "1"), ("ledger", "verify")),
+        *(("restore", "check", "S"), ("restore", "replay", "S")),
+    ],
 )
 def test_two_forms_at_once_are_a_wrong_call(operator: Operator, command: Any, words: tuple[str, str]) -> None:
     """Refused, before anything is done."""

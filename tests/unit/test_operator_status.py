@@ -14,7 +14,7 @@ from lapse import watching
 from lapse.horizon import Horizon
 from lapse.present import look_at_present
 from lapse.seals import LastSeal
-from lapse.status_command import lines
+from lapse.status_page import lines
 from lapse.trouble import TroubleError
 from shared.facts import Facts, Hold, Request
 from shared.failure import CallFailedError
@@ -243,7 +243,7 @@ def test_watching_looks_again_until_somebody_ends_it(busy: Operator) -> None:
 
     controls = replace(busy.controls(), clock=clock)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(watching, "EVERY", timedelta(0))
+        patch.setattr(watching, "LOOKS_EVERY", timedelta(0))
         answer = busy.types("status", "--watch", connect=lambda: controls)
     assert (answer.code, "Overdue" in answer.out, "Ctrl-C ends" in answer.said) == (1, True, True)
 

@@ -327,13 +327,13 @@ def test_without_region_or_credentials_nothing_is_tried() -> None:
     )
 
 
-def test_help_does_not_wait_for_boto3() -> None:
-    """The SDK is loaded when a command connects, and not before."""
+def test_help_waits_for_no_large_library() -> None:
+    """The SDK is loaded when a command connects, cryptography when seals are verified, and not before."""
     found = subprocess.run(  # noqa: S603 -- our own code
         [
             ROOT / ".venv/bin/python",
             "-c",
-            "import sys, lapse.cli; print({'boto3', 'botocore'} & {*sys.modules})",
+            "import sys, lapse.cli; print({'boto3', 'botocore', 'cryptography'} & {*sys.modules})",
         ],
         cwd=ROOT,
         capture_output=True,

@@ -13,7 +13,7 @@ from botocore.config import Config
 from lapse.aws_inspection import AwsInspection
 from lapse.controls import Controls
 from lapse.inspection import inspect
-from lapse.preflight import Question, Remark, Verdict
+from lapse.preflight import Judgement, Question, Remark
 from lapse.preflight_checks import CHECKS, NOT_SEEN
 from shared.failure import CallFailedError
 from tests.account import deployed
@@ -29,7 +29,7 @@ FIT: Mapping[str, Any] = {
     "KeySchema": [{"AttributeName": "shipment_id", "KeyType": "HASH"}],
     "DeletionProtectionEnabled": True,
 }
-GOOD, LOOK, UNKNOWN, BLOCKS = Verdict.GOOD, Verdict.LOOK, Verdict.UNKNOWN, Verdict.BLOCKS
+GOOD, LOOK, UNKNOWN, BLOCKS = Judgement.GOOD, Judgement.LOOK, Judgement.UNKNOWN, Judgement.BLOCKS
 
 
 @dataclass
@@ -56,19 +56,19 @@ def remarks(**changes: Any) -> list[Remark]:
     return inspect("orders", RULES, Tables(changes))
 
 
-def of(about: str, found: list[Remark]) -> tuple[Verdict, str]:
+def of(about: str, found: list[Remark]) -> tuple[Judgement, str]:
     (remark,) = (each for each in found if each.about == about)
-    return remark.verdict, remark.what
+    return remark.judgement, remark.what
 
 
 def test_a_table_without_copies_is_good_all_over() -> None:
     """Each part has its line."""
-    assert {each.verdict for each in remarks()} == {GOOD}
+    assert {each.judgement for each in remarks()} == {GOOD}
     assert len(remarks()) == 7 + len(CHECKS)
 
 
 @pytest.mark.parametrize(
-    ("about", "changes", "verdict", "what"),
+    ("about", "changes", "judgement", "what"),
     [
         ("status", {"TableStatus": "UPDATING"}, LOOK, "being changed"),
         ("status", {"TableStatus": "DELETING"}, BLOCKS, "DELETING: nothing can be read"),
@@ -156,14 +156,14 @@ def test_a_table_without_copies_is_good_all_over() -> None:
         ("deletion protection", {"DeletionProtectionEnabled": False}, LOOK, "Off"),
     ],
 )
-def test_what_a_description_means(about: str, changes: Any, verdict: Verdict, what: str) -> None:
+def test_what_a_description_means(about: str, changes: Any, judgement: Judgement, what: str) -> None:
     """In plain words, with the consequence."""
     found = of(about, remarks(**changes))
-    assert (found[0], what in found[1]) == (verdict, True), found
+    assert (found[0], what in found[1]) == (judgement, True), found
 
 
 @pytest.mark.parametrize(
-    ("question", "about", "answer", "verdict", "what"),
+    ("question", "about", "answer", "judgement", "what"),
     [
         (
             Question.BACKUPS,
@@ -218,15 +218,15 @@ def test_what_a_description_means(about: str, changes: Any, verdict: Verdict, wh
     ],
 )
 def test_what_an_answer_means(
-    question: Question, about: str, answer: Any, verdict: Verdict, what: str
+    question: Question, about: str, answer: Any, judgement: Judgement, what: str
 ) -> None:
     """Each copy with its horizon; and a call that is denied leaves its part unknown, and no more."""
     found = of(about, inspect("orders", RULES, Tables(answers={question: answer})))
-    assert (found[0], what in found[1]) == (verdict, True), found
+    assert (found[0], what in found[1]) == (judgement, True), found
     for code, said in (("AccessDeniedException", "is not permitted"), ("Odd", "is not answered")):
         denied = inspect("orders", RULES, Tables(answers={question: code}))
         assert of(about, denied) == (UNKNOWN, f"{question} {said} ({code}): look yourself.")
-        assert [each.verdict for each in denied if each.about != about] == [GOOD] * (len(denied) - 1)
+        assert [each.judgement for each in denied if each.about != about] == [GOOD] * (len(denied) - 1)
 
 
 def test_a_ttl_attribute_that_is_erased_stops_the_ttl() -> None:
@@ -335,12 +335,33 @@ def test_all_tables_for_programs() -> None:
     answer = operator(Tables({"TableStatus": "UPDATING"})).types("preflight", "--json")
     assert (answer.code, answer.json["fit"], answer.json["not_seen"]) == (1, False, list(NOT_SEEN))
     found = {
-        (each["table"], each["name"], remark["about"]): remark["verdict"]
+        (each["table"], each["name"], remark["about"]): remark["judgement"]
         for each in answer.json["tables"]
         for remark in each["remarks"]
     }
     assert found["Contacts", "people", "key"] == "blocks Lapse"
     assert found["Shipments", "orders", "key"] == "good"
+
+
+@pytest.mark.parametrize(
+    ("named", "consistency", "judgement", "what"),
+    [
+        (["eu-north-1", "us-east-1"], "EVENTUAL", LOOK, "In eu-north-1, us-east-1, where nobody writes"),
+        (["us-east-1"], "EVENTUAL", BLOCKS, "In eu-north-1: conditions"),
+        (["eu-north-1", "us-east-1"], "STRONG", BLOCKS, "no transactions"),
+    ],
+)
+def test_replicas_that_nobody_writes(
+    named: list[str], consistency: str, judgement: Judgement, what: str
+) -> None:
+    """Those that the operator names do not block; one that is left does, and what has no transactions."""
+    regions = [{"RegionName": each} for each in ("eu-west-1", "us-east-1", "eu-north-1")]
+    tables = Tables({"Replicas": regions, "MultiRegionConsistency": consistency})
+    options = [word for region in named for word in ("--read-only", region)]
+    answer = operator(tables).types("preflight", "Shipments", "--json", *options)
+    (found,) = (each for each in answer.json["tables"][0]["remarks"] if each["about"] == "replicas")
+    assert (answer.code, found["judgement"]) == (judgement is BLOCKS, judgement)
+    assert what in found["what"]
 
 
 def test_a_list_of_remarks() -> None:
@@ -351,7 +372,7 @@ def test_a_list_of_remarks() -> None:
         "table": "Shipments",
         "name": "orders",
         "about": "status",
-        "verdict": "good",
+        "judgement": "good",
         "what": "Active.",
     }
     assert answer.err.splitlines() == [f"Not seen: {each}." for each in NOT_SEEN]
@@ -381,8 +402,8 @@ def test_a_real_table_is_asked_all_there_is(account: Controls) -> None:
     client.create_backup(TableName=name, BackupName="before-release")
     answer = Operator().types("preflight", "Shipments", "--json", connect=lambda: account)
     (table,) = answer.json["tables"]
-    found = {each["about"]: each["verdict"] for each in table["remarks"]}
+    found = {each["about"]: each["judgement"] for each in table["remarks"]}
     assert "unknown" not in found.values(), table
-    looks = {about for about, verdict in found.items() if verdict == "look at this"}
+    looks = {about for about, judgement in found.items() if judgement == "look at this"}
     assert looks == {"stream", "functions at the stream", "point-in-time recovery", "backups on demand"}
     assert (answer.code, "blocks Lapse" in found.values()) == (0, False)

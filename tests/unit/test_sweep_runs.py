@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from shared.failure import CallFailedError
-from shared.finding import EVERY, SEGMENTS
+from shared.finding import SEGMENTS, SWEPT_EVERY
 from shared.instants import MICROSECOND, SECOND
 from shared.policy import Policy
 from shared.record import SHARDS
@@ -198,18 +198,18 @@ def test_a_part_that_always_fails_keeps_the_others_from_nothing() -> None:
             return super().scan(of, segment, after)
 
     world.records = Fails(memory_of(world))
-    world.now += EVERY
+    world.now += SWEPT_EVERY
     assert world.sweep(POLICY, by_hand=False).failures == ("KeyError",)
-    world.now += EVERY - MINUTE
+    world.now += SWEPT_EVERY - MINUTE
     world.sweep(POLICY, by_hand=False)
-    assert memory_of(world).sweep == Sweep(NOW + EVERY, POLICY.digest, last_finished=NOW)
+    assert memory_of(world).sweep == Sweep(NOW + SWEPT_EVERY, POLICY.digest, last_finished=NOW)
     world.now += MINUTE
     new = shipment_ref(
         next(f"S-{n}" for n in range(100, 200) if shipment_ref(f"S-{n}").shard % SEGMENTS == 2)
     )
     world.business.put(new, shipment(new.key["shipment_id"]["S"]))
-    assert world.sweep(POLICY, by_hand=False).gap >= 2 * EVERY
-    assert world.sweep(POLICY, by_hand=False).gap >= 2 * EVERY
+    assert world.sweep(POLICY, by_hand=False).gap >= 2 * SWEPT_EVERY
+    assert world.sweep(POLICY, by_hand=False).gap >= 2 * SWEPT_EVERY
     assert new in {timer.record for timer in world.standing()}
 
 
@@ -218,11 +218,11 @@ def test_a_slow_sweep_is_not_begun_anew() -> None:
     world = with_records()
     world.time_left = pages(1)
     swept(world, by_hand=False)
-    world.now += 3 * EVERY
+    world.now += 3 * SWEPT_EVERY
     assert began(swept(world, by_hand=False)) == NOW
     world.time_left = pages(100)
     report = swept(world, by_hand=False)
-    assert (began(report), finished(report)) == (NOW, NOW + 3 * EVERY)
+    assert (began(report), finished(report)) == (NOW, NOW + 3 * SWEPT_EVERY)
 
 
 def test_a_part_that_fails_does_not_stop_a_slow_sweep() -> None:
@@ -234,14 +234,14 @@ def test_a_part_that_fails_does_not_stop_a_slow_sweep() -> None:
             raise CallFailedError("Scan", "Throttled")
 
     world.records, records = Fails(memory_of(world)), world.records
-    world.now += EVERY
+    world.now += SWEPT_EVERY
     assert world.sweep(POLICY, by_hand=False).failures == ("Throttled",) * SEGMENTS
-    world.now += EVERY
+    world.now += SWEPT_EVERY
     world.records, memory_of(world).parts = records, {}
     world.facts, facts = FailingFacts(memory_of(world)), world.facts
     assert world.sweep(POLICY, by_hand=False).failures == ("Throttled",) * SEGMENTS
     world.facts = facts
-    assert began(swept(world, by_hand=False)) == NOW + EVERY
+    assert began(swept(world, by_hand=False)) == NOW + SWEPT_EVERY
 
 
 class FailingFacts(MemoryFacts):
@@ -255,7 +255,11 @@ def test_sweeps_begin_daily() -> None:
     """Counted from the beginning, so that they do not wander through the day."""
     world = with_records()
     swept(world, by_hand=False)
-    for later, begins in ((EVERY - SECOND, NOW), (EVERY, NOW + EVERY), (2 * EVERY, NOW + 2 * EVERY)):
+    for later, begins in (
+        (SWEPT_EVERY - SECOND, NOW),
+        (SWEPT_EVERY, NOW + SWEPT_EVERY),
+        (2 * SWEPT_EVERY, NOW + 2 * SWEPT_EVERY),
+    ):
         world.now = NOW + later
         report = swept(world, by_hand=False)
         assert began(report) == begins
@@ -268,13 +272,13 @@ def test_a_sweep_by_hand_begins_at_once() -> None:
     swept(world)
     world.now += MINUTE
     assert began(swept(world)) == NOW + MINUTE
-    world.now += EVERY
+    world.now += SWEPT_EVERY
     world.time_left = pages(2)
     assert finished(swept(world)) is None
     world.now += MINUTE
     world.time_left = pages(100)
     report = swept(world)
-    assert (began(report), finished(report)) == (NOW + EVERY + MINUTE, world.now)
+    assert (began(report), finished(report)) == (NOW + SWEPT_EVERY + MINUTE, world.now)
 
 
 @pytest.mark.parametrize("through", [True, False], ids=["through", "not-through"])
@@ -481,8 +485,8 @@ def test_the_gap_is_from_end_to_end() -> None:
     assert gaps[-1] == end - NOW
     world.now = end + timedelta(hours=3)
     assert swept(world, by_hand=False).gap == timedelta(hours=3)
-    world.now = NOW + EVERY
-    assert swept(world, by_hand=False).gap == NOW + EVERY - end
+    world.now = NOW + SWEPT_EVERY
+    assert swept(world, by_hand=False).gap == NOW + SWEPT_EVERY - end
 
 
 def test_the_end_is_projected_by_what_is_through() -> None:
