@@ -84,16 +84,18 @@ class FollowedChain:
                 yield Finding(self.name, seq, "its names are gone, though younger than the seal says")
 
 
-def chains_to_follow(kept: Mapping[str, Head], sealed: "Sealed | None" = None) -> dict[str, FollowedChain]:
-    """All chains, with what is known of them: kept heads, and what seals say."""
+def chains_to_follow(
+    heads: Mapping[str, Head], what: str, sealed: "Sealed | None" = None
+) -> dict[str, FollowedChain]:
+    """All chains, with what is known of them: heads, what these are to be called, and what seals say."""
     chains = {}
     for name in CHAINS:
         known: dict[int, dict[str, str]] = {}
         if sealed:
             for seq, hashes in sealed.heads[name].items():
                 known[seq] = {each: f"head of seal {number}" for each, number in hashes.items()}
-        if name in kept and kept[name] != NO_HEAD:
-            known.setdefault(kept[name].seq, {})[kept[name].hash] = "kept head"
+        if name in heads and heads[name] != NO_HEAD:
+            known.setdefault(heads[name].seq, {})[heads[name].hash] = what
         chains[name] = FollowedChain(
             name,
             known,

@@ -87,7 +87,7 @@ class Reader:
         """All chains, one after the other, in constant memory."""
         today = self.now.astimezone(self.zone).date()
         totals = LedgerTotals(today - timedelta(days=DAYS - 1))
-        for shard, chain in enumerate(chains_to_follow(self.sealed).values()):
+        for shard, chain in enumerate(chains_to_follow(self.sealed, "last seal's head").values()):
             totals.chains.append(chain)
             batches = self._counted(lapse.ledger.batches(shard), totals)
             for finding in one_after_another(chain.follow(batches), chain.end()):

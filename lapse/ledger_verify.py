@@ -78,7 +78,9 @@ def verify_ledger(  # noqa: PLR0913 -- an option each
         raise TroubleError("--public-key: there is nothing to verify by it.", "Name --seals, too.")
     if seals:
         _verify_seals(seals, public_keys or [], verification)
-    verification.chains = chains_to_follow(read_heads(heads) if heads else {}, verification.sealed)
+    verification.chains = chains_to_follow(
+        read_heads(heads) if heads else {}, "kept head", verification.sealed
+    )
     _verify_chains(read_lines(export) if export else controls(ctx).batches(), verification)
     if against:
         _look_for_receipts(against, controls(ctx), verification)

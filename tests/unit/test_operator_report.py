@@ -247,7 +247,7 @@ def test_a_sealed_chain_that_was_cut_off_is_red(operator: Operator, tmp_path: Pa
     operator.ledger.forged[3] = chain[:left]
     answer = operator.types("report", "--html", page)
     assert (answer.code, answer.out.splitlines()[0]) == (1, "The ledger is not whole: 1 finding.")
-    assert f"the kept head is missing: the chain ends with batch {left}" in text_of(page)
+    assert f"the last seal's head is missing: the chain ends with batch {left}" in text_of(page)
 
 
 def test_many_findings_are_counted_and_the_first_named(operator: Operator) -> None:
