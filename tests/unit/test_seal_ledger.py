@@ -60,7 +60,13 @@ def test_each_seal_names_the_one_before(sealing: Sealing) -> None:
 
 
 @pytest.mark.parametrize(
-    ("later", "sealed"), [(timedelta(hours=23), False), (DAY - timedelta(minutes=1), True), (DAY * 9, True)]
+    ("later", "sealed"),
+    [
+        (timedelta(hours=23), False),
+        (DAY - timedelta(minutes=30, microseconds=1), False),
+        (DAY - timedelta(minutes=30), True),
+        (DAY * 9, True),
+    ],
 )
 def test_it_is_sealed_daily(sealing: Sealing, later: timedelta, *, sealed: bool) -> None:
     """Runs come hourly: one that comes early does nothing but tell the gap, a late one does it."""
@@ -160,14 +166,64 @@ def test_a_chain_that_cannot_be_read_keeps_its_head(sealing: Sealing) -> None:
     sealing.ledger.broken.add(SHARD)
     report = sealing.run()
     assert report.failures == ("ThrottlingException",)
-    with pytest.raises(ExceptionGroup):
+    with pytest.raises(ExceptionGroup) as raised:
         report.raise_failures()
+    assert [str(each) for each in raised.value.exceptions] == ["seal: ThrottlingException"]
     assert sealing.last.heads["03"] == before.heads["03"]
     assert sealing.last.heads["04"].seq == 1
     sealing.ledger.broken.clear()
     sealing.next_day()
     assert sealing.run().findings == ()
     assert sealing.last.heads["03"] == head_of(sealing)
+
+
+def test_of_two_first_runs_one_seals(sealing: Sealing) -> None:
+    """The other has no seal to tell the time since, and says what it found all the same."""
+    sealing.ledger.chains[SHARD][1] = forged(sealing.ledger.chains[SHARD][1])
+    sealing.seals.overtaken = True
+    report = sealing.run()
+    assert (report.sealed, report.gap) == (None, timedelta(0))
+    assert [each.split(":")[0] for each in report.findings] == ["shard 03, batch 2"]
+    assert report.tally.as_json() == {"BrokenChains": 1}
+
+
+def test_of_a_chain_ten_findings_are_told(sealing: Sealing) -> None:
+    """A log line has an end."""
+    for _ in range(10):
+        sealing.ledger.append(SHARD)
+    sealing.ledger.chains[SHARD] = [forged(each) for each in sealing.ledger.chains[SHARD]]
+    assert len(sealing.run().findings) == seal_chain.MOST_FINDINGS
+
+
+def test_what_stands_in_the_place_of_the_sealed_head_is_looked_at_too(sealing: Sealing) -> None:
+    """If it was edited, that is told beside its being another."""
+    sealing.run()
+    sealing.next_day()
+    chain = sealing.ledger.chains[SHARD]
+    chain[2] = Batch(**{**forged(chain[2]), "hash": "0" * 64})
+    report = sealing.run()
+    assert {
+        "shard 03, batch 3: the batch that was sealed last is missing, or another",
+        "shard 03, batch 3: hash is not that of the body: one of the two was edited",
+    } <= set(report.findings)
+    assert sealing.last.heads["03"] == head_of(sealing)
+
+
+def test_the_last_number_that_a_seal_can_hold_is_a_head(sealing: Sealing) -> None:
+    """And of two batches with one number the first is."""
+    chain = sealing.ledger.chains[SHARD]
+    chain.append(Batch(**{**chain[2], "seq": 2**53 - 1}))
+    chain.append(Batch(**{**chain[2], "seq": 2**53 - 1, "hash": "0" * 64}))
+    sealing.run()
+    assert sealing.last.heads["03"] == (2**53 - 1, chain[2]["hash"])
+
+
+@pytest.mark.parametrize(("minutes", "sealed"), [(1, 1), (1.01, 3)])
+def test_a_minute_before_the_end_nothing_more_is_read(sealing: Sealing, minutes: float, sealed: int) -> None:
+    """What was read is sealed in it."""
+    sealing.minutes_left = minutes
+    sealing.run()
+    assert sealing.last.heads["03"] == head_of(sealing, sealed - 1)
 
 
 def test_what_was_read_in_time_is_sealed(sealing: Sealing) -> None:
@@ -233,10 +289,13 @@ def test_an_interrupted_drop_is_gone_on_with(old: Sealing) -> None:
     assert old.ledger.named(SHARD) == [3, 4]
 
 
-def test_no_time_no_drop(old: Sealing) -> None:
-    """What is announced is done by a later run."""
-    old.minutes_left = 0.3
+@pytest.mark.parametrize("minutes", [0.3, 1 / 3])
+def test_no_time_no_drop(old: Sealing, minutes: float) -> None:
+    """What is announced is done by a later run: twenty seconds before the end no name is dropped any more."""
+    old.times_left = [15] * 6  # to read four batches, and to find two of them old enough
+    old.minutes_left = minutes
     assert old.run().tally.counts[Count.UNNAMED_BATCHES] == 0
+    assert old.last.unnaming["03"] == 2
     assert old.ledger.named(SHARD) == [1, 2, 3, 4]
 
 
