@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from shared.evidence import Entry, Outcome
+from shared.instants import FIRST
 from shared.ledger import Head
 from shared.ledger_batch import BEGINNING, MOST_ENTRIES, Batch, chained, seal
 from shared.record import SHARDS, RecordRef
@@ -56,7 +57,7 @@ def sealed_by(heads: dict[str, Head]) -> tuple[bytes, str]:
     public = key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     none = dict.fromkeys(CHAINS, 0)
     made = Seal(
-        number=1, at=_NOW, previous="", public_key=hashlib.sha256(public).hexdigest(),
+        number=1, at=_NOW, kept_since=FIRST, previous="", public_key=hashlib.sha256(public).hexdigest(),
         heads=heads, unnamed=none, unnaming=none,
     )  # fmt: skip
     return public, sealed(made.body, key.sign(made.digest, ec.ECDSA(utils.Prehashed(SHA256()))))

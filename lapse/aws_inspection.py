@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     import boto3
     from mypy_boto3_dynamodb import DynamoDBClient
 
+_MOST_PAGES = 100
+"""Empty ones, one after the other; then the answer says that it is not whole."""
+
 
 @dataclass(frozen=True)
 class AwsInspection:
@@ -43,21 +46,46 @@ class AwsInspection:
         return {
             Question.BACKUPS: lambda: dynamodb.describe_continuous_backups(TableName=name),
             Question.TTL: lambda: dynamodb.describe_time_to_live(TableName=name),
-            Question.ON_DEMAND: lambda: dynamodb.list_backups(TableName=name, BackupType="USER"),
-            Question.EXPORTS: lambda: dynamodb.list_exports(TableArn=arn),
+            Question.ON_DEMAND: lambda: _some(
+                lambda **page: dynamodb.list_backups(TableName=name, BackupType="USER", **page),
+                *("BackupSummaries", "LastEvaluatedBackupArn", "ExclusiveStartBackupArn"),
+            ),
+            Question.EXPORTS: lambda: _some(
+                lambda **page: dynamodb.list_exports(TableArn=arn, **page), "ExportSummaries", "NextToken"
+            ),
             Question.KINESIS: lambda: dynamodb.describe_kinesis_streaming_destination(TableName=name),
             Question.SHARED: lambda: dynamodb.get_resource_policy(ResourceArn=arn),
-            Question.AWS_BACKUP: lambda: self._client("backup").list_recovery_points_by_resource(
-                ResourceArn=arn
+            Question.AWS_BACKUP: lambda: _some(
+                lambda **page: self._client("backup").list_recovery_points_by_resource(
+                    ResourceArn=arn, **page
+                ),
+                *("RecoveryPoints", "NextToken"),
             ),
             Question.CONSUMERS: lambda: self._consumers(described.get("LatestStreamArn")),
         }
 
     def _consumers(self, stream: str | None) -> Mapping[str, Any]:
-        found: Mapping[str, Any] = {}
-        if stream:
-            found = self._client("lambda").list_event_source_mappings(EventSourceArn=stream)
-        return found
+        if not stream:
+            return {}
+        client, found = self._client("lambda"), list[Any]()
+        page: Mapping[str, Any] = client.list_event_source_mappings(EventSourceArn=stream)
+        found += page["EventSourceMappings"]
+        while marker := page.get("NextMarker"):
+            page = client.list_event_source_mappings(EventSourceArn=stream, Marker=marker)
+            found += page["EventSourceMappings"]
+        return {"EventSourceMappings": found}
 
     def _client(self, service: str) -> Any:  # noqa: ANN401 -- a client of either service
         return self.session.client(service, config=self.config)  # type: ignore[call-overload]
+
+
+def _some(
+    call: Callable[..., Mapping[str, Any]], items: str, token: str, following: str = ""
+) -> Mapping[str, Any]:
+    """The first page that has anything on it, or the last: a page may be empty though others follow."""
+    page = call()
+    for _ in range(_MOST_PAGES):
+        if page.get(items) or not page.get(token):
+            break
+        page = call(**{following or token: page[token]})
+    return page

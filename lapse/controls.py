@@ -44,6 +44,20 @@ class Timers(TimersToPut, Protocol):
     def count(self, shard: int, since: datetime, until: datetime) -> int:
         """How many timers stand behind the one instant, up to and including the other. Seconds count."""
 
+    def of_record(self, record: RecordRef) -> Sequence[Timer]:
+        """All timers of a record, in order."""
+
+
+class WakeUpsToSee(WakeUps, Protocol):
+    """The purge's alarm clock, which can be looked at."""
+
+    def stands(self, minute: datetime) -> bool:
+        """Whether the purge is to be woken at this minute.
+
+        Raises:
+            CallFailedError: that cannot be told.
+        """
+
 
 class Ledger(Protocol):
     """The ledger, to be read and added to."""
@@ -125,7 +139,7 @@ class Controls:
     facts: FactsToHold
     all_facts: FactsToScan
     timers: Timers
-    wake_ups: WakeUps
+    wake_ups: WakeUpsToSee
     ledger: Ledger
     brake: BrakeToPull
     bus: EventBus

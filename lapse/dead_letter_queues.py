@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from lapse.controls import Redriven
 from lapse.trouble import TroubleError
@@ -20,6 +20,7 @@ MOST_LOOKED_AT = 2000
 _BATCH = 10
 _OUT_OF_SIGHT = 60
 """Seconds for which a looked-at message is hidden, lest it be counted twice. It is shown again after."""
+_NUMBERS: Final = ("ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible")
 _MANAGES_NO_MOVES = {
     "InvalidAction",
     "UnknownOperation",
@@ -93,15 +94,17 @@ class StackDeadLetters:
         return None
 
     def _count(self, url: str) -> int:
-        return int(self._attribute(url, "ApproximateNumberOfMessages"))
+        """Also those that somebody looks at just now: they are there all the same."""
+        return sum(map(int, self._attributes(url, *_NUMBERS)))
 
     def _arn(self) -> str:
-        return self._attribute(self.url, "QueueArn")
+        (arn,) = self._attributes(self.url, "QueueArn")
+        return arn
 
-    def _attribute(self, url: str, name: "QueueAttributeNameType") -> str:
+    def _attributes(self, url: str, *names: "QueueAttributeNameType") -> list[str]:
         with failures_of("GetQueueAttributes"):
-            answer = self.client.get_queue_attributes(QueueUrl=url, AttributeNames=[name])
-        return answer["Attributes"][name]
+            answer = self.client.get_queue_attributes(QueueUrl=url, AttributeNames=names)
+        return [answer["Attributes"][name] for name in names]
 
     def _looked_at(self, seen: dict[str, str]) -> "Iterator[MessageTypeDef]":
         """Each message once; `seen` are the receipts of those that are out of sight meanwhile."""

@@ -29,8 +29,13 @@ def audit(stack: str, connected: Mapping[str, str], directory: Path) -> Iterator
     lapse = [sys.executable, "-P", "-m", "lapse", "--stack", stack]
     for command in (
         ["seal"],
+        [
+            "ledger",
+            "seals",
+            "--out",
+            str(seals),
+        ],  # first: an export may go on behind the last seal, not before
         ["ledger", "export", "--out", str(export)],
-        ["ledger", "seals", "--out", str(seals)],
     ):
         if _run([*lapse, *command], connected) != 0:
             raise StackError(f"lapse {command[0]} failed")

@@ -44,11 +44,13 @@ def _json(found: Explanation, now: datetime) -> dict[str, Any]:
         "hold_mark": found.mark,
         "paused_until": pause.until if pause else None,
         "rules": [each.as_json() for each in found.meanings],
+        "timers": [each.as_json() for each in found.standing],
         "facts": {kind.value: sorted(facts.of(kind)) for kind in facts.instants if facts.of(kind)},
         "withdrawn": {kind.value: sorted(each) for kind, each in facts.withdrawn.items() if each},
         "holds": [hold_json(each, now) for each in facts.holds.values()],
         "requests": [request_json(each, now) for each in facts.requests.values()],
         "evidence": [_entry_json(each) for each in found.evidence],
+        "evidence_named_for_days": found.named_for.days,
     }
 
 
@@ -59,6 +61,7 @@ def _shown(found: Explanation, now: datetime) -> Iterator[RenderableType]:
     if found.pause:
         yield f"Lapse is paused until {short(found.pause.until)}: nothing is erased."
     yield from _rules(found, now)
+    yield from _timers(found)
     yield from _told(found)
     yield from _holds(found, now)
     yield from _requests(found)
@@ -73,6 +76,15 @@ def _rules(found: Explanation, now: datetime) -> Iterator[RenderableType]:
         add_row(rows, rule, short(each.anchor), short(each.due), fields, each.words(now))
     yield ""
     yield rows
+
+
+def _timers(found: Explanation) -> Iterator[RenderableType]:
+    rows = table_of("Timer", "Looks at", "Due", "Failed tries", "Woken by")
+    for each in found.standing:
+        timer = each.timer
+        add_row(rows, timer.rule, short(timer.at), short(timer.due), str(timer.attempts), each.words)
+    yield ""
+    yield rows if found.standing else "No timer stands for it."
 
 
 def _told(found: Explanation) -> Iterator[RenderableType]:
@@ -119,7 +131,8 @@ def _evidence(found: Explanation) -> Iterator[RenderableType]:
         place = f"{each.shard}/{each.seq}"
         add_row(rows, _at(entry["at"]), what, entry["rule"], _about(entry), place)
     yield ""
-    yield rows if found.evidence else "There is no evidence about it."
+    yield rows if found.evidence else "There is no evidence that names it."
+    yield f"Evidence older than {found.named_for.days} days names its record no more, and is not shown here."
 
 
 def _evidence_listing(found: Explanation) -> Listing:

@@ -8,6 +8,7 @@ from typing import Any
 from lapse.answer import left, short
 from lapse.controls import Controls
 from shared.facts import Facts
+from shared.failure import CallFailedError
 from shared.hold_mark import mark_until
 from shared.instants import add
 from shared.ledger_batch import Kept
@@ -15,7 +16,8 @@ from shared.look import look_at
 from shared.pausing import Pause
 from shared.policy import Counting, Mode, Rule
 from shared.record import HOLD_MARK, RecordRef, View
-from shared.retention import SKEW, Drop, Erase, Wait, Why, decide, due_instant
+from shared.retention import SKEW, Drop, Erase, Wait, Why, decide, due_instant, wake_up_minute
+from shared.timer import Timer
 
 _DROPPED = {
     Why.RECORD_ABSENT: "there is no such record",
@@ -74,6 +76,36 @@ class Meaning:
 
 
 @dataclass(frozen=True)
+class Standing:
+    """A timer of a record, and whether the purge is to be woken for it."""
+
+    timer: Timer
+    minute: datetime | None
+    """Whose wake-up that is; `None` if it is over, and the recurring purge comes."""
+    wakes: bool | None
+    """`None` if it is not known."""
+
+    @property
+    def words(self) -> str:
+        """What brings the purge."""
+        if self.minute is None:
+            return "the next purge"
+        stands = {True: "stands", False: "is not there: the recurring purge comes", None: "is not known"}
+        return f"the wake-up of {short(self.minute)} {stands[self.wakes]}"
+
+    def as_json(self) -> dict[str, Any]:
+        """The same, for programs."""
+        return {
+            "rule": self.timer.rule,
+            "at": self.timer.at,
+            "due": self.timer.due,
+            "attempts": self.timer.attempts,
+            "wake_up": self.minute,
+            "wake_up_stands": self.wakes,
+        }
+
+
+@dataclass(frozen=True)
 class Explanation:
     """All about one record."""
 
@@ -82,6 +114,10 @@ class Explanation:
     meanings: Sequence[Meaning]
     pause: Pause | None
     evidence: Sequence[Kept]
+    standing: Sequence[Standing]
+    """Its timers, in order."""
+    named_for: timedelta
+    """How long evidence names its record."""
 
     @property
     def facts(self) -> Facts:
@@ -107,7 +143,19 @@ def explained(record: RecordRef, lapse: Controls, now: datetime) -> Explanation:
     pause = lapse.brake.read()
     view, meanings = meant(record, lapse, now)
     standing = pause if pause and pause.in_force(now) else None
-    return Explanation(record, view, meanings, standing, lapse.ledger.entries_of(record))
+    evidence = lapse.ledger.entries_of(record)
+    timers = [_standing(each, lapse, now) for each in lapse.timers.of_record(record)]
+    return Explanation(record, view, meanings, standing, evidence, timers, lapse.policy.names_retain)
+
+
+def _standing(timer: Timer, lapse: Controls, now: datetime) -> Standing:
+    if timer.at <= now:
+        return Standing(timer, None, None)
+    minute = wake_up_minute(timer.at, now)
+    try:
+        return Standing(timer, minute, lapse.wake_ups.stands(minute))
+    except CallFailedError:  # most operators need no permission to look at schedules
+        return Standing(timer, minute, None)
 
 
 def meant(record: RecordRef, lapse: Controls, now: datetime) -> tuple[View, list[Meaning]]:

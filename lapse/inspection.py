@@ -1,6 +1,6 @@
 """All that can be asked about a business table is asked; what is not answered stays unknown, and no more."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from lapse.preflight import Check, Remark, TablesToInspect, Verdict
@@ -8,6 +8,9 @@ from lapse.preflight_checks import CHECKS
 from lapse.preflight_judges import JUDGES
 from shared.failure import CallFailedError
 from shared.policy import Rule
+
+TABLE = "table"
+"""What a remark is about if nothing else is known of a table."""
 
 
 def inspect(
@@ -42,10 +45,18 @@ def _asked(
     return list(check.judge(answer, rules))
 
 
+def is_fit(found: Iterable[Sequence[Remark]]) -> bool | None:
+    """Whether tables, of which these are the remarks, are fit for Lapse; `None` if one was not described."""
+    remarks = [each for some in found for each in some]
+    if any(each.verdict is Verdict.BLOCKS for each in remarks):
+        return False
+    return None if any(each.about == TABLE and each.verdict is Verdict.UNKNOWN for each in remarks) else True
+
+
 def _not_described(error: CallFailedError) -> Remark:
     if error.code == "ResourceNotFoundException":
-        return Remark("table", Verdict.BLOCKS, "There is no such table in this account and region.")
-    return Remark("table", Verdict.UNKNOWN, _unanswered(error))
+        return Remark(TABLE, Verdict.BLOCKS, "There is no such table in this account and region.")
+    return Remark(TABLE, Verdict.UNKNOWN, _unanswered(error))
 
 
 def _unanswered(error: CallFailedError) -> str:

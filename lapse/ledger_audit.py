@@ -1,12 +1,15 @@
 """Chains, verified batch by batch as they are read, and compared with what seals and kept heads say."""
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from itertools import groupby
 from typing import Any
 
-from lapse.sealed import Sealed
+from lapse.sealed import Dropping, Sealed
+from shared.instants import parse_rfc3339, to_text
 from shared.ledger import Finding, Head, verify
 from shared.seal import CHAINS, NO_HEAD
 
@@ -32,8 +35,8 @@ class Chain:
     known: Mapping[int, Mapping[str, str]] = field(default_factory=dict)
     """By sequence number: the hashes that it must have, each with who says so."""
     sealed_up_to: int = 0
-    unnaming: int | None = None
-    """Up to which batch names may be gone; `None` if there are no seals to ask."""
+    dropping: Sequence[Dropping] | None = None
+    """Up to where names may be gone, seal by seal; `None` if there are no seals to ask."""
     batches: int = 0
     entries: int = 0
     unsealed: int = 0
@@ -71,8 +74,12 @@ class Chain:
             for wanted, by in self.known[seq].items():
                 if wanted != batch.get("hash"):
                     yield Finding(self.name, seq, f"it is not the batch whose hash is the {by}")
-        if self.unnaming is not None and batch.get("names") is None and seq > self.unnaming:
-            yield Finding(self.name, seq, "its names are gone, and no seal says that they may be")
+        if self.dropping is not None and batch.get("names") is None:
+            first = bisect_left(self.dropping, seq, key=lambda each: each.up_to)
+            if first == len(self.dropping):
+                yield Finding(self.name, seq, "its names are gone, and no seal says that they may be")
+            elif not _is_older(batch, self.dropping[first].kept_since):
+                yield Finding(self.name, seq, "its names are gone, though younger than the seal says")
 
 
 def chains_to_follow(kept: Mapping[str, Head], sealed: Sealed | None) -> dict[str, Chain]:
@@ -89,7 +96,7 @@ def chains_to_follow(kept: Mapping[str, Head], sealed: Sealed | None) -> dict[st
             name,
             known,
             max(sealed.heads[name], default=0) if sealed else 0,
-            sealed.unnaming[name] if sealed else None,
+            sealed.dropping[name] if sealed else None,
         )
     return chains
 
@@ -117,3 +124,12 @@ def _entries_of(batch: StoredBatch) -> int:
         return len(json.loads(batch["body"])["entries"])
     except (ValueError, KeyError, TypeError, RecursionError):
         return 0
+
+
+def _is_older(batch: StoredBatch, instant: datetime) -> bool:
+    """Whether all that a batch tells of is older; what is not written as Lapse writes it, is not."""
+    try:
+        said = [entry["at"] for entry in json.loads(batch["body"])["entries"]]
+        return all(parse_rfc3339(at) < instant and to_text(parse_rfc3339(at)) == at for at in said)
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return False

@@ -47,7 +47,7 @@ def write(stream: TextIO, lines: Iterable[str]) -> int:
 
 
 def read_lines(file: Path) -> Iterator[Mapping[str, Any] | None]:
-    """The batches of an export as they stand there, or `None` for a line that is no object.
+    """The batches of an export as they stand there, or `None` for a line that is no plain object.
 
     Raises:
         TroubleError: the file is no export.
@@ -62,7 +62,14 @@ def read_lines(file: Path) -> Iterator[Mapping[str, Any] | None]:
 
 def _object(line: str) -> Mapping[str, Any] | None:
     try:
-        value = json.loads(line)
+        value = json.loads(line, object_pairs_hook=_once)
     except (ValueError, RecursionError):
         return None
     return value if isinstance(value, dict) else None
+
+
+def _once(members: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object; of a name that stands in it twice, two readers could take two values."""
+    if len(dict(members)) != len(members):
+        raise ValueError
+    return dict(members)

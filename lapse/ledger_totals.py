@@ -56,6 +56,8 @@ class LedgerTotals:
     """How many findings the verifier has."""
     findings: list[Finding] = field(default_factory=list)
     """The first of them."""
+    unreadable: int = 0
+    """Entries that say nothing that can be counted."""
 
     @property
     def entries(self) -> int:
@@ -87,6 +89,8 @@ class Reader:
     """Is told how many entries were read."""
     witness: Callable[[Kept], None] = lambda _: None
     """Is shown each entry."""
+    sealed: Mapping[str, Head] = field(default_factory=dict)
+    """The heads that the last seal names: the chains must still have them. It is read before the ledger."""
 
     def read(self, lapse: Controls) -> LedgerTotals:
         """All chains, one after the other, in constant memory."""
@@ -95,8 +99,8 @@ class Reader:
         for shard in range(SHARDS):
             chain = Chain(f"{shard:02}")
             totals.chains.append(chain)
-            findings = verify(chain.shard, self._counted(lapse.ledger.batches(shard), chain, totals))
-            for finding in findings:
+            batches = self._counted(lapse.ledger.batches(shard), chain, totals)
+            for finding in verify(chain.shard, batches, self.sealed.get(chain.shard)):
                 totals.found += 1
                 if totals.found <= MOST_FINDINGS:
                     totals.findings.append(finding)
@@ -123,14 +127,16 @@ class Reader:
         try:
             at, outcome = parse_rfc3339(entry["at"]), Outcome(entry["outcome"])
             rule, reason = str(entry["rule"]), str(entry["reason"])
-        except (ValueError, KeyError, TypeError):
+            due = parse_rfc3339(entry["due"]) if entry.get("due") else None
+            day = at.astimezone(self.zone).date()
+        except (ValueError, KeyError, TypeError, OverflowError):
+            totals.unreadable += 1
             return
-        day = at.astimezone(self.zone).date()
         if day < totals.since:
             return
         if outcome is Outcome.ERASED:
             totals.erased[day, rule] += 1
-            if entry.get("due"):
-                totals.lateness[Lateness.of(at - parse_rfc3339(entry["due"]))] += 1
+            if due:
+                totals.lateness[Lateness.of(at - due)] += 1
         elif outcome in _ENDS or (outcome is Outcome.ANSWERED and reason not in COMPLETED):
             totals.not_erased[outcome, reason] += 1

@@ -4,7 +4,7 @@
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from lapse.controls import Controls
@@ -59,17 +59,20 @@ def look_over(
     with LateProgress("Reading timers", None) as progress:
         table = read_timetable(lapse, now, DAYS_AHEAD, KEPT, progress.advance)
     present = look_at_present(lapse, now, table.horizon(now))
+    sealed = present.last_seal.heads if present.last_seal else {}
     with LateProgress("Reading the ledger", None) as progress:
-        ledger = Reader(now, lapse.zone, progress.advance, witness).read(lapse)
+        ledger = Reader(now, lapse.zone, progress.advance, witness, sealed).read(lapse)
+    reasons = lapse.dead_letters.reasons()
+    letters = max(present.dead_letters, sum(reasons.values()))  # SQS's own number is a rough one
     return Overview(
         stack=lapse.stack,
         account=lapse.account,
         region=lapse.region,
         policy=lapse.policy,
-        present=present,
+        present=replace(present, dead_letters=letters),
         timetable=table,
         ledger=ledger,
-        dead_letters=lapse.dead_letters.reasons(),
+        dead_letters=reasons,
         failures=lapse.dead_letters.failures(),
         copies=lapse.copies.of_tables(),
     )

@@ -7,7 +7,9 @@ from lapse.answer import counted
 from lapse.preflight import Check, Question, Remark, Verdict
 from shared.policy import Rule
 
-_GOOD, _LOOK = Verdict.GOOD, Verdict.LOOK
+_GOOD, _LOOK, _UNKNOWN = Verdict.GOOD, Verdict.LOOK, Verdict.UNKNOWN
+_MORE = ("LastEvaluatedBackupArn", "NextToken", "NextMarker")
+_NOT_ALL = "Not all of the list was read: look yourself."
 _LONGEST = 35
 """Days that DynamoDB keeps for point-in-time recovery, unless told otherwise."""
 
@@ -57,12 +59,19 @@ def _exports(answer: Mapping[str, Any], _: Sequence[Rule]) -> Iterator[Remark]:
 
 def _copies(about: str, what: str, number: int, answer: Mapping[str, Any]) -> Remark:
     if not number:
-        return Remark(about, _GOOD, "None is listed.")
-    more = " or more" if any(answer.get(each) for each in ("LastEvaluatedBackupArn", "NextToken")) else ""
+        return (
+            Remark(about, _UNKNOWN, _NOT_ALL) if _goes_on(answer) else Remark(about, _GOOD, "None is listed.")
+        )
+    more = " or more" if _goes_on(answer) else ""
     keeps = (
         f"{counted(number, what)}{more}: erased fields stay in what was copied before, until it is deleted."
     )
     return Remark(about, _LOOK, keeps)
+
+
+def _goes_on(answer: Mapping[str, Any]) -> bool:
+    """Whether there are pages that were not read."""
+    return any(answer.get(each) for each in _MORE)
 
 
 def _kinesis(answer: Mapping[str, Any], _: Sequence[Rule]) -> Iterator[Remark]:
@@ -90,6 +99,8 @@ def _consumers(answer: Mapping[str, Any], _: Sequence[Rule]) -> Iterator[Remark]
     if names:
         what = f"{', '.join(names)}: what they keep of old images, Lapse does not erase."
         yield Remark("functions at the stream", _LOOK, what)
+    elif _goes_on(answer):
+        yield Remark("functions at the stream", _UNKNOWN, _NOT_ALL)
     else:
         yield Remark(
             "functions at the stream", _GOOD, "No Lambda function of this region reads a stream of it."

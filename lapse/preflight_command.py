@@ -11,7 +11,7 @@ from lapse.answer import answer, counted, table_of
 from lapse.arguments import AsCsv, AsJson
 from lapse.controls import controls
 from lapse.examples import example
-from lapse.inspection import inspect
+from lapse.inspection import inspect, is_fit
 from lapse.late_progress import LateProgress
 from lapse.listing import Listing
 from lapse.preflight import Remark, Verdict
@@ -34,7 +34,10 @@ def preflight(
     as_json: AsJson = False,
     as_csv: AsCsv = False,
 ) -> None:
-    """Look at business tables before Lapse works on them. Ends with 1 if anything keeps it from its work."""
+    """Look at business tables before Lapse works on them.
+
+    Ends with 1 if anything keeps it from its work, or a table cannot be described.
+    """
     lapse = controls(ctx)
     names = {name: lapse.stores.tables.get(name, "") for name in _named(table, lapse.policy)}
     with LateProgress("Asking", len(names) * len(CHECKS)) as progress:
@@ -43,10 +46,11 @@ def preflight(
             for name, real in names.items()
         }
     blocked = [each for remarks in found.values() for each in remarks if each.verdict is Verdict.BLOCKS]
-    data = {"fit": not blocked, "tables": _json(names, found), "not_seen": NOT_SEEN}
+    fit = is_fit(found.values())
+    data = {"fit": fit, "tables": _json(names, found), "not_seen": NOT_SEEN}
     listing = _listing(names, found) if as_csv else None
-    answer(data, *_shown(names, found, len(blocked)), as_json=as_json, csv=listing)
-    if blocked:
+    answer(data, *_shown(names, found, len(blocked), fit=fit), as_json=as_json, csv=listing)
+    if not fit:
         raise typer.Exit(1)
 
 
@@ -62,7 +66,7 @@ def _json(names: Mapping[str, str], found: Mapping[str, Sequence[Remark]]) -> li
 
 
 def _shown(
-    names: Mapping[str, str], found: Mapping[str, Sequence[Remark]], blocked: int
+    names: Mapping[str, str], found: Mapping[str, Sequence[Remark]], blocked: int, *, fit: bool | None
 ) -> Iterator[RenderableType]:
     for name, remarks in found.items():
         yield Text.assemble((name, "bold"), f" ({names[name]})")
@@ -77,6 +81,8 @@ def _shown(
     looks = sum(each.verdict is not Verdict.GOOD for remarks in found.values() for each in remarks) - blocked
     rest = f"{counted(looks, 'line')} to look at." if looks else "Nothing else to look at."
     yield f"{counted(blocked, 'line')} {'blocks' if blocked == 1 else 'block'} Lapse. {rest}"
+    if fit is None:
+        yield "A table was not described: whether it is fit is not known."
 
 
 def _listing(names: Mapping[str, str], found: Mapping[str, Sequence[Remark]]) -> Listing:

@@ -32,6 +32,10 @@ def _key(table: Mapping[str, Any], rules: Sequence[Rule]) -> Iterator[Remark]:
 
 def _stream(table: Mapping[str, Any], _: Sequence[Rule]) -> Iterator[Remark]:
     stream = table.get("StreamSpecification", {})
+    if not stream.get("StreamEnabled") and table.get("LatestStreamArn"):
+        what = "Off, but there was one: for 24 hours after it is switched off, what it keeps can be read."
+        yield Remark("stream", _LOOK, what)
+        return
     if not stream.get("StreamEnabled"):
         yield Remark("stream", _GOOD, "None: no old image is kept.")
         return

@@ -5,16 +5,19 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
 
+from lapse.answer import short
 from lapse.controls import Controls
 from lapse.horizon import Horizon
 from lapse.seals import LastSeal
+from lapse.trouble import TroubleError
 from shared.answer_requests import TIME_TO_ANSWER
 from shared.facts import Facts, Hold, Request
+from shared.failure import CallFailedError
 from shared.found import Found
 from shared.instants import DAY, LAST, add
 from shared.last_purge import LastPurge
 from shared.pausing import Pause
-from shared.record import RecordRef
+from shared.record import SHARDS, RecordRef
 from shared.sweep_pages import EXPIRES_SOON
 from shared.sweep_state import Sweep
 
@@ -37,6 +40,8 @@ class Present:
     sweep: Sweep | None
     last_purge: LastPurge | None
     last_seal: LastSeal | None
+    seal_unknown: str
+    """Why it is not known whether there is one, or ""."""
     dead_letters: int
     holds: tuple[tuple[RecordRef, Hold], ...]
     """In force; those that end first on top."""
@@ -67,8 +72,16 @@ class Present:
 
     @property
     def sweep_is_stale(self) -> bool:
-        """Whether the last sweep began too long ago, or there was none."""
-        return self.sweep is None or self.now - self.sweep.began > SWEEP_IS_STALE
+        """Whether the last sweep that came through is too long ago, or there was none."""
+        return self.swept_since is None or self.now - self.swept_since > SWEEP_IS_STALE
+
+    @property
+    def swept_since(self) -> datetime | None:
+        """When the last sweep began, if it came through; or else when the one before it ended."""
+        sweep = self.sweep
+        if sweep is None:
+            return None
+        return sweep.began if sweep.finished else sweep.last_finished or sweep.began
 
     @property
     def purge_is_silent(self) -> bool:
@@ -76,9 +89,21 @@ class Present:
         return self.last_purge is None or self.now - self.last_purge.finished > PURGE_IS_SILENT
 
     @property
+    def purge_is_partial(self) -> bool:
+        """Whether the last purge left parts undone."""
+        return self.last_purge is not None and self.last_purge.shards_finished < SHARDS
+
+    @property
     def seal_is_stale(self) -> bool:
-        """Whether the last seal is too old; a stack that never sealed has none to be old."""
-        return self.last_seal is not None and self.now - self.last_seal.at > SEAL_IS_STALE
+        """Whether the last seal is too old, or there is none that is known."""
+        return self.last_seal is None or self.now - self.last_seal.at > SEAL_IS_STALE
+
+    @property
+    def seal_in_words(self) -> str:
+        """The last seal, on a line."""
+        if self.seal_unknown:
+            return f"unknown: {self.seal_unknown}"
+        return f"number {self.last_seal.number}, {short(self.last_seal.at)}" if self.last_seal else "none yet"
 
     @cached_property
     def swept(self) -> Counter[Found]:
@@ -104,6 +129,7 @@ def look_at_present(lapse: Controls, now: datetime, horizon: Horizon) -> Present
     """
     pause = lapse.brake.read()
     told, unreadable = lapse.told(lambda facts: _standing(facts, now))
+    last_seal, seal_unknown = _last_seal(lapse)
     holds = [(record, each) for record, each in told if isinstance(each, Hold)]
     requests = [(record, each) for record, each in told if isinstance(each, Request)]
     return Present(
@@ -112,12 +138,21 @@ def look_at_present(lapse: Controls, now: datetime, horizon: Horizon) -> Present
         pause=pause if pause and pause.in_force(now) else None,
         sweep=lapse.sweeps.read(),
         last_purge=lapse.purges.read(),
-        last_seal=lapse.seals.last(),
+        last_seal=last_seal,
+        seal_unknown=seal_unknown,
         dead_letters=lapse.dead_letters.count(),
         holds=tuple(sorted(holds, key=lambda each: (each[1].until or LAST, each[0].text))),
         requests=tuple(sorted(requests, key=lambda each: (each[1].requested_at, each[0].text))),
         unreadable_facts=unreadable,
     )
+
+
+def _last_seal(lapse: Controls) -> tuple[LastSeal | None, str]:
+    """The last seal, or why it is not known: the other figures do not depend on it."""
+    try:
+        return lapse.seals.last(), ""
+    except (CallFailedError, TroubleError) as error:
+        return None, str(error)
 
 
 def _standing(facts: Facts, now: datetime) -> list[Hold | Request]:

@@ -1,6 +1,6 @@
 """Receipts: a record whose fields are gone though a rule was due, and of which the ledger knows nothing."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -98,9 +98,16 @@ def _ask(  # noqa: PLR0913, PLR0917 -- what is asked, and of whom
     record: RecordRef, rule: Rule, due: datetime, lapse: "Controls", receipts: Receipts, now: datetime
 ) -> None:
     receipts.asked += 1
-    if any(kept.entry["outcome"] in _RECEIPTS for kept in lapse.ledger.entries_of(record)):
+    if _is_receipt(rule, [kept.entry for kept in lapse.ledger.entries_of(record)]):
         return
     if due < add(now, -lapse.policy.names_retain):
         receipts.too_old += 1
     else:
         receipts.missing.append(MissingReceipt(record, rule.id, due))
+
+
+def _is_receipt(rule: Rule, entries: Iterable[Mapping[str, Any]]) -> bool:
+    """Whether the rule left one, or others, of whatever name, tell of all its fields."""
+    receipts = [entry for entry in entries if entry["outcome"] in _RECEIPTS]
+    told = {tuple(path) for entry in receipts for path in entry.get("fields", ())}
+    return any(entry.get("rule") == rule.id for entry in receipts) or told >= set(rule.erase)

@@ -49,7 +49,8 @@ def as_json(seen: Overview) -> dict[str, Any]:
         "unreadable": here.unreadable,
         "last_sweep": here.sweep and {"began": here.sweep.began, "finished": here.sweep.finished},
         "last_purge": here.last_purge and vars(here.last_purge),
-        "last_seal": here.last_seal and vars(here.last_seal),
+        "last_seal": here.last_seal and {"number": here.last_seal.number, "at": here.last_seal.at},
+        "last_seal_unknown": here.seal_unknown or None,
         "ledger": {"entries": seen.ledger.entries, "findings": seen.ledger.found},
         "tables": {name: {"total": each.total, "rows": each.rows} for name, each in tables_of(seen).items()},
     }
@@ -65,7 +66,7 @@ def evidence_csv(folder: Path) -> Iterator[WrittenRows]:
 
 def add_evidence(rows: WrittenRows, kept: Kept) -> None:
     """An entry of the ledger, if it tells of an erasure."""
-    if kept.entry.get("outcome") in DISPOSED:
+    if str(kept.entry.get("outcome")) in DISPOSED:
         rows.add(disposed_row(kept))
 
 

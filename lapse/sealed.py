@@ -5,7 +5,9 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
+from typing import NamedTuple
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -32,6 +34,14 @@ class SealFinding:
         return f"seal {self.seal}: {self.what}"
 
 
+class Dropping(NamedTuple):
+    """A seal's word that names may go."""
+
+    up_to: int
+    kept_since: datetime
+    """Of what is younger, they may not."""
+
+
 @dataclass
 class Sealed:
     """What sound seals say, by chain."""
@@ -40,16 +50,31 @@ class Sealed:
     last: Seal | None = None
     heads: dict[str, dict[int, dict[str, int]]] = field(default_factory=lambda: {each: {} for each in CHAINS})
     """By sequence number: the hashes that it must have, each with the first seal that says so."""
-    unnaming: dict[str, int] = field(default_factory=lambda: dict.fromkeys(CHAINS, 0))
+    dropping: dict[str, list[Dropping]] = field(default_factory=lambda: {each: [] for each in CHAINS})
+    """In order, and only seals that let more names go than all before."""
 
-    def include(self, seal: Seal) -> None:
-        """Take a seal's word."""
+    def include(self, seal: Seal) -> Iterator[str]:
+        """Take a seal's word; what is wrong with it is said all the same."""
+        if self.last and _goes_back(self.last, seal):
+            yield "it is soundly signed, and goes back behind the seal before: a chain was cut or made anew"
         self.seals, self.last = self.seals + 1, seal
         for chain in CHAINS:
             head = seal.heads[chain]
             if head.seq:
                 self.heads[chain].setdefault(head.seq, {}).setdefault(head.hash, seal.number)
-            self.unnaming[chain] = max(self.unnaming[chain], seal.unnaming[chain])
+            said = self.dropping[chain]
+            if seal.unnaming[chain] > (said[-1].up_to if said else 0):
+                said.append(Dropping(seal.unnaming[chain], seal.kept_since))
+
+
+def _goes_back(before: Seal, seal: Seal) -> bool:
+    """Whether time, a chain, or the dropping of its names was further on before."""
+    return seal.at < before.at or any(
+        seal.unnamed[chain] < before.unnamed[chain]
+        or seal.unnaming[chain] < before.unnaming[chain]
+        or seal.heads[chain].seq < before.heads[chain].seq
+        for chain in CHAINS
+    )
 
 
 def read_keys(files: Sequence[Path]) -> Keys:
@@ -78,14 +103,20 @@ def verify_seals(directory: Path, keys: Keys, sealed: Sealed) -> Iterator[SealFi
     inside = directory / "seals"
     files = {int(each.stem): each for each in inside.glob("*.json") if _NAME.fullmatch(each.name)}
     previous: str | None = ""
-    for number in range(1, max(files, default=1) + 1):
-        if number not in files:
-            yield SealFinding(number, "it is missing")
+    last = 0
+    for number in sorted(files) or [2]:
+        if number > last + 1:
+            yield _missing(last + 1, number - 1)
             previous = None
-            continue
-        text = files[number].read_text(errors="replace")
-        yield from (SealFinding(number, what) for what in _verify(number, text, previous, keys, sealed))
-        previous = _digest(text)
+        if number in files:
+            text = files[number].read_text(encoding="utf-8", errors="replace")
+            yield from (SealFinding(number, what) for what in _verify(number, text, previous, keys, sealed))
+            last, previous = number, _digest(text)
+
+
+def _missing(first: int, last: int) -> SealFinding:
+    """One finding, though it were ten thousand million seals."""
+    return SealFinding(first, "it is missing" if first == last else f"seals {first} to {last} are missing")
 
 
 def _verify(number: int, text: str, previous: str | None, keys: Keys, sealed: Sealed) -> Iterator[str]:
@@ -104,7 +135,7 @@ def _verify(number: int, text: str, previous: str | None, keys: Keys, sealed: Se
     elif not _is_signed(body, signature, keys[seal.public_key]):
         yield "its signature is not of this body: it was edited, or signed by another key"
     else:
-        sealed.include(seal)
+        yield from sealed.include(seal)
 
 
 def _is_signed(body: str, signature: bytes, key: ec.EllipticCurvePublicKey) -> bool:

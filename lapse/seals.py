@@ -1,6 +1,6 @@
 """The seals of the ledger, as operators and auditors see them: the last one, and all of them as files."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path, PurePosixPath
@@ -8,6 +8,7 @@ from typing import Protocol
 
 from lapse.trouble import TroubleError
 from lapse.whole_file import written
+from shared.ledger import Head
 
 
 @dataclass(frozen=True)
@@ -16,6 +17,8 @@ class LastSeal:
 
     number: int
     at: datetime
+    heads: Mapping[str, Head]
+    """What the chains ended with then, by their names."""
 
 
 @dataclass(frozen=True)

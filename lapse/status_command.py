@@ -80,6 +80,7 @@ def _json(lapse: Controls, seen: Present) -> dict[str, Any]:
         "unreadable_timers": ahead.unreadable,
         **_swept(seen),
         "last_seal": sealed and {"number": sealed.number, "at": sealed.at},
+        "last_seal_unknown": seen.seal_unknown or None,
     }
 
 
@@ -156,14 +157,13 @@ def _of_facts(seen: Present) -> Iterator[Line]:
 
 
 def _of_runs(seen: Present) -> Iterator[Line]:
-    sweep, purge, sealed = seen.sweep, seen.last_purge, seen.last_seal
+    sweep, purge = seen.sweep, seen.last_purge
     ended = f"finished {short(sweep.finished)}" if sweep and sweep.finished else "not through yet"
     yield "Last sweep", f"began {short(sweep.began)}, {ended}" if sweep else "none yet", seen.sweep_is_stale
     part = f", {purge.shards_finished} of {SHARDS} parts" if purge and purge.shards_finished < SHARDS else ""
     ran = f"{short(purge.finished)}, {in_words(purge.cause)}{part}" if purge else "none noted yet"
-    yield "Last purge", ran, seen.purge_is_silent
-    seal = f"number {sealed.number}, {short(sealed.at)}" if sealed else "none yet"
-    yield "Last seal", seal, seen.seal_is_stale
+    yield "Last purge", ran, seen.purge_is_silent or seen.purge_is_partial
+    yield "Last seal", seen.seal_in_words, seen.seal_is_stale
 
 
 def _unreadable(seen: Present) -> str:

@@ -1,6 +1,7 @@
 """The tables of a report that the ledger fills: what was erased and how late, what was not, is it whole."""
 
 from collections.abc import Mapping
+from typing import Any
 
 from lapse.answer import in_words
 from lapse.lateness import Lateness
@@ -80,12 +81,19 @@ def disposed_row(kept: Kept) -> Row:
     return {
         **{name: entry.get(name) for name in ("record", "outcome", "rule", "clause", "due", "at", "cause")},
         "late_seconds": _late(entry.get("at"), entry.get("due")),
-        "fields": " ".join(".".join(path) for path in entry.get("fields", [])),
+        "fields": _fields(entry.get("fields", [])),
         "policy": entry.get("policy"),
         "shard": kept.shard,
         "batch": int(kept.seq),
         "entry": kept.position,
     }
+
+
+def _fields(paths: Any) -> str:  # noqa: ANN401 -- somebody may have forged it
+    try:
+        return " ".join(".".join(path) for path in paths)
+    except TypeError:
+        return ""
 
 
 def _late(at: object, due: object) -> int | None:

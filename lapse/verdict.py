@@ -9,6 +9,7 @@ from lapse.lateness import Lateness
 from lapse.overview import Overview
 from lapse.present import Present
 from shared.found import Found
+from shared.record import SHARDS
 
 
 class Colour(StrEnum):
@@ -64,23 +65,44 @@ def _remarks(seen: Overview) -> Iterator[str]:
     early = seen.ledger.lateness[Lateness.EARLY]
     if early:
         yield f"{counted(early, 'erasure')} came before it was due, by the evidence."
+    if seen.ledger.unreadable:
+        yield f"{counted(seen.ledger.unreadable, 'entry', 'entries')} of the ledger cannot be counted."
+    yield from _of_sweeps(here)
     yield from _of_runs(here)
     if here.requests_late:
         late = counted(here.requests_late, "erasure request")
         yield f"{late} {'has' if here.requests_late == 1 else 'have'} waited for more than 30 days."
 
 
-def _of_runs(here: Present) -> Iterator[str]:
-    sweep, purge = here.sweep, here.last_purge
-    if here.sweep_is_stale:
-        yield (
-            f"The last sweep began {short(sweep.began)}: it is stale." if sweep else "There was no sweep yet."
-        )
+def _of_sweeps(here: Present) -> Iterator[str]:
+    sweep, since = here.sweep, short(here.swept_since)
+    if sweep is None:
+        yield "There was no sweep yet."
+    elif sweep.finished is None:
+        yield "The sweep is not through: what it finds is not known yet."
+        if here.sweep_is_stale:
+            yield f"No sweep has come through since {since}: it is stale."
+    elif here.sweep_is_stale:
+        yield f"The last sweep began {since}: it is stale."
+    if here.swept[Found.OBSERVED]:
+        number = counted(here.swept[Found.OBSERVED], "erasure is", "erasures are")
+        yield f"{number} due by a rule that only observes, and not done: so the last sweep found."
     if here.swept[Found.IMPLAUSIBLE]:
         number = counted(here.swept[Found.IMPLAUSIBLE], "record")
         yield f"{number} of the last sweep cannot be timed: the date is absurd, or cannot be read."
+
+
+def _of_runs(here: Present) -> Iterator[str]:
+    purge = here.last_purge
     if here.purge_is_silent:
         ended = f"The last purge ended {short(purge.finished)}: it is silent." if purge else None
         yield ended or "No purge has left a note yet."
-    if here.last_seal and here.seal_is_stale:
+    elif purge and here.purge_is_partial:
+        yield f"The last purge finished {purge.shards_finished} of {SHARDS} parts."
+    if here.seal_unknown:
+        why = here.seal_unknown.removesuffix(".")
+        yield f"The last seal is unknown ({why}): the ledger was not compared with it."
+    elif here.last_seal is None:
+        yield "The ledger was never sealed: it cannot show that no tail of it was cut off."
+    elif here.seal_is_stale:
         yield f"The last seal is of {short(here.last_seal.at)}: it is stale."

@@ -92,6 +92,22 @@ class DueTable:
                 return counted
             request["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
 
+    def of_record(self, record: RecordRef) -> Sequence[Timer]:
+        """All timers of a record, in order: by a read of its shard, which alone knows at what instants."""
+        with failures_of("Query"):
+            pages = self._client.get_paginator("query").paginate(
+                TableName=self._table,
+                KeyConditionExpression="#shard = :shard",
+                FilterExpression="#table = :table AND #key = :key",
+                ExpressionAttributeNames={"#shard": "shard", "#table": "table", "#key": "key"},
+                ExpressionAttributeValues={
+                    ":shard": {"S": _shard(record.shard)},
+                    ":table": {"S": record.table},
+                    ":key": {"M": record.key},
+                },
+            )
+            return [timer for page in pages for row in page["Items"] if (timer := _timer_or_none(row))]
+
     def unreadable(self, shard: int) -> int:
         """As `TimersToWork.unreadable`."""
         return self._unreadable.get(shard, 0)

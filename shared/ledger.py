@@ -13,6 +13,7 @@ from shared.evidence import FORMAT
 
 MOST_ENTRIES = 100
 _KINDS = {"shard": str, "seq": int, "prev": str, "hash": str, "body": str}
+_KEYS = {*_KINDS, "names"}
 _IN_BODY = ("shard", "seq", "prev")
 _SALT = re.compile("[0-9a-f]{32}")
 
@@ -76,6 +77,8 @@ def _shape(batch: Mapping[str, Any]) -> Iterator[_What]:
             yield f"{name} is missing or not of type {kind.__name__}", None
     if not isinstance(batch.get("names"), str | None):
         yield "names is not a text", None
+    if not batch.keys() <= _KEYS:
+        yield "it has more than a batch has", None
 
 
 def _link(last: Head, head: Head | None, batch: Mapping[str, Any]) -> Iterator[_What]:
@@ -151,9 +154,16 @@ def _commitment(name: object) -> str | None:
 
 
 def _canonical(text: str) -> object:
-    """The value that a text is the canonical JSON of; `None` if it is not that of any."""
+    """The value that a text is the canonical JSON of; `None` if it is not that of any.
+
+    There are whole numbers only: of others it is not sure that all readers of JSON read the same.
+    """
     try:
-        value = json.loads(text)
+        value = json.loads(text, parse_float=_no_number, parse_constant=_no_number)
         return value if rfc8785.dumps(value) == text.encode() else None
     except (ValueError, RecursionError):
         return None
+
+
+def _no_number(_: str) -> None:
+    raise ValueError

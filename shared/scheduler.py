@@ -38,7 +38,7 @@ class SchedulerWakeUps:
         """
         if minute in self._ensured:
             return
-        name = f"purge-{minute:%Y%m%dT%H%M}"
+        name = _name_of(minute)
         if not _NAME.fullmatch(name) or minute.second or minute.microsecond:
             raise ValueError("a wake-up has a whole minute")
         try:
@@ -50,6 +50,17 @@ class SchedulerWakeUps:
         if len(self._ensured) >= _MOST_REMEMBERED:
             self._ensured.clear()
         self._ensured.add(minute)
+
+    def stands(self, minute: datetime) -> bool:
+        """Whether the purge is to be woken at this minute."""
+        try:
+            with failures_of("GetSchedule"):
+                self.client.get_schedule(GroupName=self.group, Name=_name_of(minute))
+        except CallFailedError as error:
+            if error.code != "ResourceNotFoundException":
+                raise
+            return False
+        return True
 
     def _create(self, name: str, minute: datetime) -> None:
         self.client.create_schedule(
@@ -66,3 +77,7 @@ class SchedulerWakeUps:
                 "DeadLetterConfig": {"Arn": self.failure_queue_arn},
             },
         )
+
+
+def _name_of(minute: datetime) -> str:
+    return f"purge-{minute:%Y%m%dT%H%M}"

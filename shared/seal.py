@@ -27,6 +27,8 @@ class Seal:
     number: int
     """From 1; one that somebody else's object has is passed over."""
     at: datetime
+    kept_since: datetime
+    """By this seal, only what is told of as older may lose its names."""
     previous: str
     """Of the body before, by its SHA-256; "" for the first."""
     public_key: str
@@ -45,6 +47,7 @@ class Seal:
             "v": FORMAT,
             "number": self.number,
             "at": to_text(self.at),
+            "kept_since": to_text(self.kept_since),
             "previous": self.previous,
             "public_key": self.public_key,
             "heads": heads,
@@ -93,6 +96,7 @@ def read_body(body: str) -> Seal:
         seal = Seal(
             number=_number(written["number"]),
             at=parse_rfc3339(written["at"]),
+            kept_since=parse_rfc3339(written["kept_since"]),
             previous=str(written["previous"]),
             public_key=str(written["public_key"]),
             heads={chain: _head(written["heads"][chain]) for chain in CHAINS},

@@ -147,6 +147,7 @@ class _Run:
         return Seal(
             number=self.before.next_number,
             at=self.now,
+            kept_since=self._kept_since,
             previous=last.digest.hex() if last else "",
             public_key=self.ports.seals.keep_key(self.ports.key.public()),
             heads={name: chain.head for name, chain in chains.items()},

@@ -174,6 +174,11 @@ class MemoryTimers:
         with self.memory.lock:
             return [each for each in timers if (each.record.shard, each.sort_key) not in self.memory.timers]
 
+    def of_record(self, record: RecordRef) -> Sequence[Timer]:
+        with self.memory.lock:
+            found = [each for each in self.memory.timers.values() if each.record == record]
+        return sorted(found, key=lambda each: each.sort_key)
+
     def ready(self, shard: int, until: datetime, after: str, limit: int) -> Sequence[Timer]:
         bound = to_text(until.replace(microsecond=0)) + "$"
         with self.memory.lock:
@@ -269,6 +274,9 @@ class MemoryWakeUps:
         assert minute.second == minute.microsecond == 0
         with self.memory.lock:
             self.memory.minutes.add(minute)
+
+    def stands(self, minute: datetime) -> bool:
+        return minute in self.memory.minutes
 
 
 @dataclass

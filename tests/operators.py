@@ -145,8 +145,11 @@ class KnownSeals:
 
     kept: list[SealFile] = field(default_factory=list)
     latest: LastSeal | None = None
+    failure: Exception | None = None
 
     def last(self) -> LastSeal | None:
+        if self.failure:
+            raise self.failure
         return self.latest
 
     def files(self) -> Iterator[SealFile]:

@@ -43,7 +43,7 @@ def in_order(records: int = 600) -> Operator:
     operator = Operator()
     operator.sweeps.sweep = Sweep(NOW - 10 * HOUR, "digest", NOW - 9.6 * HOUR, Counter(SWEPT))
     operator.purges.last = LastPurge(NOW - 2 * MINUTE, "recurring", 16)
-    operator.seals.latest = LastSeal(212, NOW - 8 * HOUR)
+    operator.seals.latest = LastSeal(212, NOW - 8 * HOUR, {})
     shipments = TableCopies("Shipments", 14, streams=True)
     operator.copies.told = [TableCopies("Contacts", 35, streams=False), shipments]
     for number in range(records):

@@ -157,6 +157,9 @@ def test_an_officer_has_a_report(deployed: Deployed, tmp_path: Path) -> None:
     said = deployed.lapse(*words, code=1, place=tmp_path).stdout
     assert said.startswith("1 erasure is overdue, the oldest by ")
     deployed.lapse("purge")
+    unsealed = deployed.lapse(*words, place=tmp_path).stdout.splitlines()[1]
+    assert unsealed.startswith("- The ledger was never sealed")
+    deployed.lapse("seal")
     assert deployed.lapse(*words, place=tmp_path).stdout.startswith("Nothing is overdue.\n")
     data = json.loads((tmp_path / "r.json").read_text())
     assert (data["stack"]["name"], data["stack"]["region"]) == ("lapse", "eu-west-1")

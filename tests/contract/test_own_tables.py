@@ -1,6 +1,6 @@
 """Lapse's own tables: timers and leases, facts, evidence, wake-ups."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from shared.due_table import DueTable
@@ -12,7 +12,7 @@ from shared.pausing import Pause
 from shared.record import RecordRef
 from shared.scheduler import SchedulerWakeUps
 from shared.timer import Timer
-from tests.builders import NOW, contact_ref, policy, shipment_ref
+from tests.builders import LONG_AGO, NOW, contact_ref, policy, shipment_ref
 from tests.memory import MemoryTimers
 from tests.worlds import AwsBusiness, World
 
@@ -241,3 +241,20 @@ def test_a_wake_up_that_is_there_is_success(world: World) -> None:
     wake_ups.ensure(minute)
     wake_ups.ensure(minute + timedelta(minutes=1))
     assert world.business.minutes() == [minute, minute + timedelta(minutes=1)]
+
+
+def test_all_timers_of_a_record_are_found(world: World) -> None:
+    """At whatever instants they stand, and those of no other record."""
+    mine = [Timer(shipment_ref(), "rule", at, NOW) for at in (LONG_AGO, NOW)]
+    others = [Timer(shipment_ref(f"S-{number}"), "rule", NOW, NOW) for number in range(40)]
+    world.timers.put([*mine, *others])
+    found = world.timers.of_record(shipment_ref())  # type: ignore[attr-defined]
+    assert list(found) == mine
+
+
+def test_a_wake_up_can_be_looked_for(world: World) -> None:
+    """By its minute."""
+    minute = datetime(2099, 2, 21, 14, 5, tzinfo=UTC)
+    world.wake_ups.ensure(minute)
+    stands = world.wake_ups.stands  # type: ignore[attr-defined]
+    assert (stands(minute), stands(minute + timedelta(minutes=1))) == (True, False)

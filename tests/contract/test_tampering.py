@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable
 from hashlib import sha256 as hashed
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -19,6 +20,7 @@ from tests.sealing import LocalKey
 from tests.tampering import CHAIN, OLD, POLICY, RECORDS, Files, names_changed, resigned, run_and_sealed
 
 B1, B2, B3, B4 = (f"shard {CHAIN:02}, batch {seq}" for seq in range(1, 5))
+EMPTY = next(f"{shard:02}" for shard in range(16) if shard not in {CHAIN, OLD.shard})
 AUDIT = project.ROOT / "audit" / "verify.py"
 THEIRS = LocalKey()
 _PLACE = re.compile(r"^(shard \d\d, batch [^:,]+(?:, entry \d+)?|seal \d+|line \d+): ", re.MULTILINE)
@@ -29,10 +31,10 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, LocalKey]:
     """What `export` and `seals` wrote of a real run."""
     directory, key = tmp_path_factory.mktemp("ledger"), LocalKey()
     with run_and_sealed(key) as operator:
-        answer = operator.types("ledger", "export", "--out", directory / "ledger.jsonl")
-        assert (answer.code, answer.out) == (0, "5 batches.\n")
         answer = operator.types("ledger", "seals", "--out", directory)
         assert (answer.code, answer.out) == (0, "3 seals and 1 public key, 4 of them new.\n")
+        answer = operator.types("ledger", "export", "--out", directory / "ledger.jsonl")
+        assert (answer.code, answer.out) == (0, "5 batches.\n")
         printed = operator.types("ledger", "export").out
     assert printed == (directory / "ledger.jsonl").read_text()
     return directory, key
@@ -72,6 +74,7 @@ def test_what_is_as_it_was_written_is_whole(files: Files, tmp_path: Path) -> Non
     assert "All chains are whole, as sealed: 9 entries." in said
     assert f"shard {CHAIN:02}: from batch 4, entry 0, on nothing is sealed yet: 1 batch." in said
     assert f"(shard {CHAIN:02}: from batch 4 on nothing is sealed yet)" in audit_said
+    assert "3 sound seals. The last is seal 3, of 2026-08-27T10:17:00Z; names are kept since 20" in audit_said
     old = json.loads(next(line for line in files.lines if f'"shard": "{OLD.shard:02}"' in line))
     assert (old["names"], files.seal(3).unnamed[f"{OLD.shard:02}"]) == (None, 1)
     assert not any(str(OLD.key) in line or OLD.text in line for line in files.lines)
@@ -189,6 +192,132 @@ def names_are_empty(files: Files) -> None:
     files.put(2, names="")
 
 
+def another_record_is_named_by_a_longer_salt(files: Files) -> None:
+    def lengthen(names: list[Any]) -> None:
+        salt, record = names[0]
+        names[0] = [salt + record[:10].encode().hex(), record[10:]]
+
+    names_changed(files, 2, lengthen)
+
+
+def a_salt_is_written_otherwise(files: Files) -> None:
+    names_changed(files, 2, lambda names: names[0].__setitem__(0, "".join(map(str.upper, names[0][0]))))
+
+
+def a_name_is_an_object(files: Files) -> None:
+    commitment = hashed(bytes(16) + b"canary").hexdigest()
+    files.edit(4, lambda body: body["entries"][0].update(commitment=commitment))
+    names_changed(files, 4, lambda names: names.__setitem__(0, {"0" * 32: 0, "canary": 0}))
+
+
+def a_name_is_an_empty_list(files: Files) -> None:
+    files.edit(4, lambda body: body["entries"][0].update(commitment=""))
+    names_changed(files, 4, lambda names: names.__setitem__(0, []))
+
+
+def names_are_an_object(files: Files) -> None:
+    names = json.loads(files.batch(2)["names"])
+    files.put(2, names=json.dumps({str(n): name for n, name in enumerate(names)}, separators=(",", ":")))
+
+
+def a_version_is_no_whole_number(files: Files) -> None:
+    files.edit(4, lambda body: body.update(v=2.0))
+
+
+def a_number_is_no_whole_number(files: Files) -> None:
+    files.edit(4, lambda body: body.update(seq=4.0))
+
+
+def a_number_is_a_truth(files: Files) -> None:
+    body = json.loads(files.batch(4)["body"]) | {"seq": True, "prev": "", "shard": EMPTY}
+    text = json.dumps(body, sort_keys=True, separators=(",", ":"))
+    batch = {"shard": EMPTY, "seq": 1, "prev": "", "hash": hashed(text.encode()).hexdigest(), "body": text}
+    files.lines.append(json.dumps({**batch, "names": files.batch(4)["names"]}))
+
+
+def an_entry_has_no_number(files: Files) -> None:
+    files.edit(4, lambda body: body["entries"][0].update(more=float("nan")))
+
+
+def an_entry_has_a_fraction(files: Files) -> None:
+    files.edit(4, lambda body: body["entries"][0].update(more=0.5))
+
+
+def an_entry_has_a_large_number(files: Files) -> None:
+    files.edit(4, lambda body: body["entries"][0].update(more=2**60))
+
+
+def an_entry_has_half_a_character(files: Files) -> None:
+    rewritten(files, lambda body: body["entries"][0].update(more="\ud800"))
+
+
+def names_in_an_entry_are_in_the_order_of_code_points(files: Files) -> None:
+    rewritten(files, lambda body: body["entries"][0].update({"\U0001f600": "", "\uffff": ""}))
+
+
+def rewritten(files: Files, change: Callable[[dict[str, Any]], object]) -> None:
+    """As `Files.edit`, with characters as they are."""
+    body = json.loads(files.batch(4)["body"])
+    change(body)
+    text = json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    files.put(4, body=text, hash=hashed(text.encode(errors="surrogatepass")).hexdigest())
+
+
+def an_entry_says_a_thing_twice(files: Files) -> None:
+    text = files.batch(4)["body"].replace('"outcome":', '"outcome":"held","outcome":', 1)
+    files.put(4, body=text, hash=hashed(text.encode()).hexdigest())
+
+
+def a_body_says_more(files: Files) -> None:
+    files.edit(4, lambda body: body.update(more=1))
+
+
+def a_line_says_more(files: Files) -> None:
+    files.put(4, more=1)
+
+
+def a_line_says_a_thing_twice(files: Files) -> None:
+    at = files.place(1)
+    files.lines.append(files.lines[at].replace("{", '{"names": null, ', 1))
+
+
+def many_seals_are_missing(files: Files) -> None:
+    files.seals[9_999_999_999] = "canary"
+
+
+def a_seal_is_no_first_one(files: Files) -> None:
+    files.seals[0] = files.seals[1]
+
+
+def a_head_goes_back(files: Files) -> None:
+    next_seal(files, heads={**files.seal(3).heads, f"{CHAIN:02}": files.seal(2).heads[f"{CHAIN:02}"]})
+
+
+def dropping_goes_back(files: Files) -> None:
+    next_seal(files, unnaming={**files.seal(3).unnaming, f"{OLD.shard:02}": 0})
+
+
+def time_goes_back(files: Files) -> None:
+    next_seal(files, at=files.seal(2).at)
+
+
+def next_seal(files: Files, **changes: Any) -> None:
+    """One more, soundly signed."""
+    last = files.seal(3)
+    files.forge(4, files.key, last, **{"number": 4, "previous": last.digest.hex(), **changes})
+
+
+def young_names_are_gone_by_a_seal(files: Files) -> None:
+    next_seal(files, unnaming={**files.seal(3).unnaming, f"{CHAIN:02}": 2})
+    files.put(2, names=None)
+
+
+def names_are_gone_of_what_is_dated_otherwise(files: Files) -> None:
+    next_seal(files, unnaming={**files.seal(3).unnaming, f"{CHAIN:02}": 4})
+    files.edit(4, lambda body: [each.update(at="2001-01-01T00:00:00+00:00") for each in body["entries"]])
+    files.put(4, names=None)
+
+
 def a_line_is_no_batch(files: Files) -> None:
     files.lines[1] = files.lines[1][:-2]
 
@@ -291,6 +420,30 @@ TAMPERINGS: dict[Callable[[Files], None], set[str]] = {
     a_seal_is_there_twice: {"seal 2", "seal 3"},
     a_forged_seal_is_added: {"seal 4", B2},
     a_seal_is_no_seal: {"seal 2"},
+    another_record_is_named_by_a_longer_salt: {f"{B2}, entry 0"},
+    a_salt_is_written_otherwise: {f"{B2}, entry 0"},
+    a_name_is_an_object: {f"{B4}, entry 0"},
+    a_name_is_an_empty_list: {f"{B4}, entry 0"},
+    names_are_an_object: {B2},
+    a_version_is_no_whole_number: {B4},
+    a_number_is_no_whole_number: {B4},
+    a_number_is_a_truth: {f"shard {EMPTY}, batch 1"},
+    an_entry_has_no_number: {B4},
+    an_entry_has_a_fraction: {B4},
+    an_entry_has_a_large_number: {B4},
+    an_entry_has_half_a_character: {B4},
+    names_in_an_entry_are_in_the_order_of_code_points: {B4},
+    an_entry_says_a_thing_twice: {B4},
+    a_body_says_more: {B4},
+    a_line_says_more: {B4},
+    a_line_says_a_thing_twice: {"line 7"},
+    many_seals_are_missing: {"seal 4", "seal 9999999999"},
+    a_seal_is_no_first_one: {"seal 0", "seal 1"},
+    a_head_goes_back: {"seal 4"},
+    dropping_goes_back: {"seal 4"},
+    time_goes_back: {"seal 4"},
+    young_names_are_gone_by_a_seal: {B2},
+    names_are_gone_of_what_is_dated_otherwise: {B4},
 }
 
 
@@ -312,9 +465,10 @@ def test_a_broken_line_is_found(files: Files, tmp_path: Path) -> None:
         assert {"line 2", f"shard {whose[0]}, batch {int(whose[1])}"} <= places
 
 
-def test_what_is_no_export_is_refused(files: Files, tmp_path: Path) -> None:
-    """Before anything is verified."""
-    del files.lines[0]
+@pytest.mark.parametrize("header", [[], ['{"v": 2, "what": "lapse ledger export"}']])
+def test_what_is_no_export_is_refused(files: Files, tmp_path: Path, header: list[str]) -> None:
+    """Nor one of another version; before anything is verified."""
+    files.lines[:1] = header
     arguments = files.write(tmp_path / "files")
     answer = Operator().types("ledger", "verify", *arguments)
     assert (answer.code, answer.err.splitlines()[0]) == (
@@ -322,7 +476,7 @@ def test_what_is_no_export_is_refused(files: Files, tmp_path: Path) -> None:
         "lapse: EXPORT: the file is none of `lapse ledger export`.",
     )
     done = subprocess.run([sys.executable, "-I", str(AUDIT), *arguments], capture_output=True, check=False)  # noqa: S603 -- the project's own file
-    assert done.returncode == 1
+    assert (done.returncode, b"This is no export" in done.stderr) == (1, True)
 
 
 def test_a_copy_that_was_changed_is_not_written_over(written: tuple[Path, LocalKey], tmp_path: Path) -> None:
@@ -387,3 +541,25 @@ def test_a_missing_receipt_is_named() -> None:
     assert data.json["receipts"]["missing"] == [{**named, "due": "2026-08-15T10:15:00Z"}]
     assert (wrong.code, "The policy has no such table." in wrong.err) == (1, True)
     assert contacts.code == 0
+
+
+@pytest.mark.parametrize(
+    ("entry", "missing"),
+    [
+        ({"rule": "delivery-contact", "fields": []}, 0),
+        ({"rule": "of old", "fields": [["contact_number"], ["email"]]}, 0),
+        ({"rule": "of old", "fields": [["email"]]}, 1),
+        ({"rule": "delivery-contact", "fields": [["email"]], "outcome": "observed"}, 1),
+    ],
+)
+def test_a_receipt_is_of_the_rule_or_of_its_fields(entry: dict[str, Any], missing: int) -> None:
+    """What another rule did to other fields tells nothing of these."""
+    with run_and_sealed(LocalKey()) as operator:
+        world: Any = operator.world  # type: ignore[attr-defined]
+        gone: Any = {"contact_number": None, "email": None}
+        world.business.put(shipment_ref("silent"), shipment("silent", **gone))
+        kept, of_record = SimpleNamespace(entry={"outcome": "erased", **entry}), operator.ledger.entries_of
+        silent = shipment_ref("silent")
+        operator.ledger.entries_of = lambda record: [kept] if record == silent else of_record(record)  # type: ignore[list-item,method-assign]
+        data = operator.types("ledger", "verify", "--against", "Shipments", "--json").json
+    assert len(data["receipts"]["missing"]) == missing

@@ -60,6 +60,7 @@ ELSEWHERE = {
     "PastEntries": "the check of a restored table writes nothing: what fails is asked again",
     "LedgerToSeal": "sealing is crashed at each moment in tests/contract/test_sealing.py",
     "SealsToAddTo": "as above",
+    "SealsToRead": "as above",
     "SigningKey": "as above",
     "KmsClient": "what an adapter uses of boto3",
 }

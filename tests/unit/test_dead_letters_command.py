@@ -66,6 +66,13 @@ def test_messages_are_counted_by_reason_and_stay(queues: Queues) -> None:
     assert (sum(advanced), len(queues.visible()), queues.adapter().count()) == (13, 10, 13)
 
 
+def test_a_message_that_somebody_looks_at_is_counted(queues: Queues) -> None:
+    """It is out of sight for a while, and there all the same."""
+    queues.refuse("shipped_at: is missing")
+    queues.client.receive_message(QueueUrl=queues.url, VisibilityTimeout=60)
+    assert (queues.visible(), queues.adapter().count()) == ([], 1)
+
+
 def test_what_failed_is_counted_by_its_queue() -> None:
     """SQS says whence a message came that it moved itself."""
     moved = {

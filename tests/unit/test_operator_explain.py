@@ -9,9 +9,12 @@ import pytest
 
 from shared.evidence import Entry, Outcome
 from shared.facts import Closing, FactKind, Facts, Hold, Request
+from shared.failure import CallFailedError
 from shared.pausing import Pause
 from shared.policy import Counting, Mode
 from shared.record import Path, RecordRef
+from shared.retention import wake_up_minute
+from shared.timer import Timer
 from tests.builders import (
     LONG_AGO,
     NOW,
@@ -23,7 +26,7 @@ from tests.builders import (
     shipment_ref,
     to_wire_text,
 )
-from tests.memory import MemoryTables
+from tests.memory import MemoryTables, MemoryWakeUps
 from tests.operators import Operator
 
 DAY = timedelta(days=1)
@@ -248,7 +251,7 @@ def test_the_evidence_of_this_record_alone(operator: Operator) -> None:
             told.entry(Outcome.HOLD_REFUSED, shipment_ref(), "too_late", case_ref="C-1"),
         ],
     ]
-    *_, first, second = operator.types(*EXPLAIN, columns=200).out.splitlines()
+    *_, first, second, _ = operator.types(*EXPLAIN, columns=200).out.splitlines()
     place = f"{shipment_ref().shard:02}/2"
     assert " ".join(first.split()) == (
         f"2026-08-25 10:15Z erased delivery-contact email, delivery.phone {place}"
@@ -259,6 +262,34 @@ def test_the_evidence_of_this_record_alone(operator: Operator) -> None:
         (2, 0, "erased"),
         (2, 1, "hold_refused"),
     ]
+
+
+def test_the_timers_of_this_record_and_what_wakes_the_purge(operator: Operator) -> None:
+    """Each with its instants; a wake-up that must not be looked at is not known, and no more."""
+    soon, over = NOW + DAY, NOW - DAY
+    timers = [
+        Timer(shipment_ref(), "delivery-contact", at, due, 2) for at, due in ((soon, over), (over, over))
+    ]
+    operator.controls().timers.put([*timers, Timer(shipment_ref("S-2"), "delivery-contact", soon, soon)])
+    minute = wake_up_minute(soon, NOW)
+    gone = operator.types(*EXPLAIN, "--json").json["timers"]
+    operator.controls().wake_ups.ensure(minute)
+    there = operator.types(*EXPLAIN, "--json").json["timers"]
+    assert [(each["at"], each["wake_up_stands"]) for each in there] == [
+        ("2026-08-24T10:15:00Z", None),
+        ("2026-08-26T10:15:00Z", True),
+    ]
+    assert [each["wake_up_stands"] for each in gone] == [None, False]
+    assert "the wake-up of 2026-08-26 10:16Z stands" in operator.types(*EXPLAIN, columns=200).said
+
+    class Denied(MemoryWakeUps):
+        def stands(self, minute: datetime) -> bool:
+            raise CallFailedError("GetSchedule", "AccessDeniedException")
+
+    denied = replace(operator.controls(), wake_ups=Denied(operator.memory))
+    said = operator.types(*EXPLAIN, columns=200, connect=lambda: denied).said
+    assert "2026-08-25 10:15Z" not in said
+    assert "the wake-up of 2026-08-26 10:16Z is not known" in said
 
 
 def test_no_personal_field_is_ever_shown(operator: Operator) -> None:
@@ -278,5 +309,8 @@ def test_a_record_that_is_not_there_is_no_error(operator: Operator) -> None:
     assert (answer.code, answer.err) == (0, "")
     first, *_, last = answer.out.splitlines()
     assert first == "Shipments S-404: there is no such record."
-    assert last == "There is no evidence about it."
+    assert "There is no evidence that names it." in answer.out.splitlines()
+    days = operator.policy.names_retain.days
+    assert last == f"Evidence older than {days} days names its record no more, and is not shown here."
+    assert "No timer stands for it." in answer.out
     assert operator.types("explain", "Shipments", "S-404", "--json").json["exists"] is False

@@ -6,12 +6,14 @@ import hashlib
 import json
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from html import unescape
 from pathlib import Path
 from typing import Any
 
 import pytest
+import rfc8785
 
 from lapse import whole_file
 from lapse.copies import TableCopies
@@ -25,6 +27,8 @@ from shared.facts import Facts, Hold, Request
 from shared.failure import CallFailedError
 from shared.found import Found
 from shared.last_purge import LastPurge
+from shared.ledger import Head
+from shared.ledger_batch import chained, seal
 from shared.pausing import Pause
 from shared.record import SHARDS
 from shared.sweep_state import Sweep
@@ -95,6 +99,40 @@ def stale_sweep(operator: Operator) -> None:
     operator.sweeps.sweep = Sweep(NOW - 27 * HOUR, "digest", NOW)
 
 
+def unfinished_sweep(operator: Operator) -> None:
+    operator.sweeps.sweep = Sweep(NOW - HOUR, "digest", last_finished=NOW - 26 * HOUR)
+
+
+def observed(operator: Operator) -> None:
+    assert operator.sweeps.sweep
+    operator.sweeps.sweep.counts[DELIVERY, Found.OBSERVED] = 4000
+
+
+def partial_purge(operator: Operator) -> None:
+    operator.purges.last = LastPurge(NOW, "recurring", 3)
+
+
+def hidden_dead_letters(operator: Operator) -> None:
+    operator.dead_letters.by_reason = {"shipped_at: has no offset": 2}  # and SQS's own number is 0
+
+
+def forged_due(operator: Operator) -> None:
+    forge(operator, due="soon")
+
+
+def forged_at(operator: Operator) -> None:
+    forge(operator, at="0001-01-01T00:00:00Z", fields=5)
+
+
+def forge(operator: Operator, **changes: object) -> None:
+    """Append an entry that a writer with the table's rights made, in a batch that is whole."""
+    *_, last = chain = list(operator.ledger.batches(3))
+    entry = json.loads(last["body"])["entries"][0] | changes
+    line = seal(Entry(outcome=Outcome.ERASED, at=NOW, cause="x", policy="x"), b"salt" * 4)
+    forged = replace(line, text=rfc8785.dumps({**entry, "commitment": ""}).decode())
+    operator.ledger.forged[3] = [*chain, chained("03", (int(last["seq"]), last["hash"]), [forged])]
+
+
 def no_sweep(operator: Operator) -> None:
     operator.sweeps.sweep = None
 
@@ -113,7 +151,15 @@ def no_purge(operator: Operator) -> None:
 
 
 def old_seal(operator: Operator) -> None:
-    operator.seals.latest = LastSeal(1, NOW - 3 * DAY)
+    operator.seals.latest = LastSeal(1, NOW - 3 * DAY, {})
+
+
+def never_sealed(operator: Operator) -> None:
+    operator.seals.latest = None
+
+
+def unknown_seal(operator: Operator) -> None:
+    operator.seals.failure = CallFailedError("GetObject", "SealIsUnreadable")
 
 
 def late_answer(operator: Operator) -> None:
@@ -134,9 +180,23 @@ def early(operator: Operator) -> None:
         (stale_sweep, "The last sweep began 2026-08-24 07:15Z: it is stale."),
         (no_sweep, "There was no sweep yet."),
         (implausible, "1 record of the last sweep cannot be timed: the date is absurd, or cannot be read."),
+        (unfinished_sweep, "The sweep is not through: what it finds is not known yet."),
+        (
+            observed,
+            "4,000 erasures are due by a rule that only observes, and not done: so the last sweep found.",
+        ),
+        (partial_purge, "The last purge finished 3 of 16 parts."),
+        (hidden_dead_letters, "2 messages were refused or failed: dead letters."),
+        (forged_due, "1 entry of the ledger cannot be counted."),
+        (forged_at, "1 entry of the ledger cannot be counted."),
         (silent_purge, "The last purge ended 2026-08-25 09:15Z: it is silent."),
         (no_purge, "No purge has left a note yet."),
         (old_seal, "The last seal is of 2026-08-22 10:15Z: it is stale."),
+        (never_sealed, "The ledger was never sealed: it cannot show that no tail of it was cut off."),
+        (
+            unknown_seal,
+            "The last seal is unknown (GetObject: SealIsUnreadable): the ledger was not compared with it.",
+        ),
         (late_answer, "1 erasure request has waited for more than 30 days."),
         (early, "1 erasure came before it was due, by the evidence."),
     ],
@@ -146,13 +206,22 @@ def test_amber_lists_what_is_not_in_order(
 ) -> None:
     """Each by itself keeps the verdict from being green; none of them is a failure of the command."""
     trouble(operator)
-    answer = operator.types("report", "--html", tmp_path / "report.html")
+    answer = operator.types("report", "--html", tmp_path / "report.html", "--csv", tmp_path / "lists")
     assert (answer.code, answer.out.splitlines()[:2]) == (
         0,
         ["Nothing is overdue, but one thing needs attention.", f"- {remark}"],
     )
     assert 'class="verdict amber"' in (tmp_path / "report.html").read_text()
     assert remark in text_of(tmp_path / "report.html")
+
+
+def test_a_sweep_that_goes_on_hides_no_stale_one(operator: Operator) -> None:
+    """What counts is the last that came through; one that began since has not found anything yet."""
+    operator.sweeps.sweep = Sweep(NOW - 25 * HOUR, "digest", last_finished=NOW - 9 * DAY)
+    assert verdict_of(look_over(operator.controls(), NOW)).remarks == (
+        "The sweep is not through: what it finds is not known yet.",
+        "No sweep has come through since 2026-08-16 10:15Z: it is stale.",
+    )
 
 
 def test_a_ledger_that_is_not_whole_is_red(operator: Operator, tmp_path: Path) -> None:
@@ -164,6 +233,21 @@ def test_a_ledger_that_is_not_whole_is_red(operator: Operator, tmp_path: Path) -
     assert "03 1 - hash is not that of the body: one of the two was edited" in text_of(
         tmp_path / "report.html"
     )
+
+
+@pytest.mark.parametrize("left", [0, 1])
+def test_a_sealed_chain_that_was_cut_off_is_red(operator: Operator, tmp_path: Path, left: int) -> None:
+    """What is left of it is whole in itself: the heads of the last seal tell, read before the ledger."""
+    chain = list(operator.ledger.batches(3))
+    assert len(chain) > 1
+    head = Head(int(chain[-1]["seq"]), chain[-1]["hash"])
+    operator.seals.latest = LastSeal(212, NOW - HOUR, {"03": head})
+    page = tmp_path / "report.html"
+    assert operator.types("report", "--html", page).code == 0
+    operator.ledger.forged[3] = chain[:left]
+    answer = operator.types("report", "--html", page)
+    assert (answer.code, answer.out.splitlines()[0]) == (1, "The ledger is not whole: 1 finding.")
+    assert f"the kept head is missing: the chain ends with batch {left}" in text_of(page)
 
 
 def test_many_findings_are_counted_and_the_first_named(operator: Operator) -> None:

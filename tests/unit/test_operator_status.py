@@ -15,6 +15,7 @@ from lapse.horizon import Horizon
 from lapse.present import look_at_present
 from lapse.seals import LastSeal
 from lapse.status_command import lines
+from lapse.trouble import TroubleError
 from shared.facts import Facts, Hold, Request
 from shared.failure import CallFailedError
 from shared.found import Found
@@ -38,7 +39,7 @@ def busy() -> Operator:
     found = Counter({("r", Found.OVERDUE): 2, ("r", Found.OBSERVED): 4})
     operator.sweeps.sweep = Sweep(NOW - DAY, "digest", NOW - DAY / 2, found)
     operator.purges.last = LastPurge(NOW, "wake-up", 3)
-    operator.seals.latest = LastSeal(7, NOW)
+    operator.seals.latest = LastSeal(7, NOW, {})
     soon, later = (Hold("lost", f"C-{days}", "staff-1", NOW, NOW + days * DAY) for days in (14, 15))
     requests = [Request(f"DSR-{days}", NOW - days * DAY, "dpo-1") for days in (29, 1)]
     operator.memory.facts[shipment_ref()] = Facts(1).held(soon).held(later)
@@ -118,6 +119,7 @@ def test_status_for_programs(busy: Operator) -> None:
         },
         "last_purge": {"finished": "2026-08-25T10:15:00Z", "cause": "wake-up", "shards_finished": 3},
         "last_seal": {"number": 7, "at": "2026-08-25T10:15:00Z"},
+        "last_seal_unknown": None,
     }
 
 
@@ -189,10 +191,10 @@ def test_runs_that_stayed_away_are_worth_a_look(hours: float, minutes: float, st
     operator = Operator()
     operator.sweeps.sweep = Sweep(NOW - timedelta(hours=hours), "digest", NOW)
     operator.purges.last = LastPurge(NOW - timedelta(minutes=minutes), "recurring", 16)
-    operator.seals.latest = LastSeal(1, NOW - 2 * DAY)
+    operator.seals.latest = LastSeal(1, NOW - 2 * DAY, {})
     seen = look_at_present(operator.controls(), NOW, Horizon())
     assert {title for title, _, bad in lines(seen) if bad} == stale
-    operator.seals.latest = LastSeal(1, NOW - 2.1 * DAY)
+    operator.seals.latest = LastSeal(1, NOW - 2.1 * DAY, {})
     seen = look_at_present(operator.controls(), NOW, Horizon())
     assert {title for title, _, bad in lines(seen) if bad} == stale | {"Last seal"}
 
@@ -207,6 +209,27 @@ def test_status_of_a_sweep_that_goes_on() -> None:
     assert {"Last sweep began 2026-08-25 10:15Z, not through yet", "Waiting -"} <= set(shown)
     assert operator.types("status", "--json").json["last_sweep"]["found"] is None
     assert "Unreadable 1 row of Facts, 0 of Due" in shown
+
+
+@pytest.mark.parametrize(
+    ("failure", "said"),
+    [
+        (CallFailedError("ListObjectsV2", "AccessDenied"), "ListObjectsV2: AccessDenied"),
+        (CallFailedError("GetObject", "SealIsUnreadable"), "GetObject: SealIsUnreadable"),
+        (TroubleError("The stack has no output SealBucketName."), "The stack has no output SealBucketName."),
+    ],
+)
+def test_a_seal_that_cannot_be_read_hides_no_other_figure(
+    busy: Operator, failure: Exception, said: str
+) -> None:
+    """It is a line of its own, and worth a look."""
+    busy.seals.failure = failure
+    answer = busy.types("status")
+    assert {"Overdue 2 timers, the oldest by 2 h", f"Last seal unknown: {said}"} <= set(lines_of(answer.out))
+    data = busy.types("status", "--json").json
+    assert (data["last_seal"], data["last_seal_unknown"]) == (None, said)
+    seen = look_at_present(busy.controls(), NOW, Horizon())
+    assert ("Last seal", f"unknown: {said}", True) in list(lines(seen))
 
 
 def test_watching_looks_again_until_somebody_ends_it(busy: Operator) -> None:

@@ -8,7 +8,9 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from botocore.config import Config
 
+from lapse.aws_inspection import AwsInspection
 from lapse.controls import Controls
 from lapse.inspection import inspect
 from lapse.preflight import Question, Remark, Verdict
@@ -93,6 +95,12 @@ def test_a_table_without_copies_is_good_all_over() -> None:
             {"StreamSpecification": {"StreamEnabled": True, "StreamViewType": "KEYS_ONLY"}},
             GOOD,
             "keys only",
+        ),
+        (
+            "stream",
+            {"StreamSpecification": {"StreamEnabled": False}, "LatestStreamArn": "arn"},
+            LOOK,
+            "Off, but there was one",
         ),
         ("replicas", {"Replicas": [{"RegionName": "eu-west-1"}]}, GOOD, "only writer"),
         (
@@ -240,15 +248,78 @@ def operator(tables: Tables) -> Operator:
         ("ResourceNotFoundException", 1, "There is no such table in this account and region."),
         (
             "AccessDeniedException",
-            0,
+            1,
             "DescribeTable is not permitted (AccessDeniedException): look yourself.",
         ),
     ],
 )
 def test_a_table_that_is_not_described(missing: str, code: int, said: str) -> None:
-    """One that is not there keeps Lapse from its work; one that must not be looked at is unknown."""
+    """One that is not there keeps Lapse from its work; one that must not be looked at is not called fit."""
     answer = operator(Tables(missing=missing)).types("preflight", "Shipments", columns=200)
     assert (answer.code, said in answer.said) == (code, True)
+    unknown = "Access" in missing
+    assert ("A table was not described: whether it is fit is not known." in answer.said) == unknown
+    fit = operator(Tables(missing=missing)).types("preflight", "--json").json["fit"]
+    assert fit is (None if unknown else False)
+
+
+@pytest.mark.parametrize(
+    ("question", "about", "token"),
+    [
+        (Question.ON_DEMAND, "backups on demand", "LastEvaluatedBackupArn"),
+        (Question.AWS_BACKUP, "AWS Backup", "NextToken"),
+        (Question.EXPORTS, "exports", "NextToken"),
+        (Question.CONSUMERS, "functions at the stream", "NextMarker"),
+    ],
+)
+def test_an_empty_page_that_others_follow_is_not_none(question: Question, about: str, token: str) -> None:
+    """What was not read is unknown."""
+    found = of(about, inspect("orders", RULES, Tables(answers={question: {token: "more"}})))
+    assert found == (UNKNOWN, "Not all of the list was read: look yourself.")
+
+
+@pytest.mark.parametrize("pages", [1, 3, 1000])
+@pytest.mark.parametrize("question", [Question.ON_DEMAND, Question.AWS_BACKUP, Question.EXPORTS])
+def test_empty_pages_are_passed_over(question: Question, pages: int) -> None:
+    """Up to the first that has anything on it; but not for ever."""
+    service = Pages(pages)
+    tables = AwsInspection(service, SimpleNamespace(client=lambda *_, **__: service), Config())  # type: ignore[arg-type]
+    answer = tables.ask(question, FIT)
+    listed = [each for each in answer.values() if isinstance(each, list) and each]
+    assert (len(listed), service.read) == ((1, pages) if pages < 1000 else (0, 101))
+
+
+def test_all_readers_of_a_stream_are_named() -> None:
+    """However many pages that takes."""
+    service = Pages(3)
+    tables = AwsInspection(service, SimpleNamespace(client=lambda *_, **__: service), Config())  # type: ignore[arg-type]
+    answer = tables.ask(Question.CONSUMERS, {**FIT, "LatestStreamArn": "arn"})
+    assert (answer, service.read) == ({"EventSourceMappings": [{}]}, 3)
+
+
+@dataclass
+class Pages:
+    """A service whose lists are empty but for their last page."""
+
+    pages: int
+    read: int = 0
+
+    def list_backups(self, **request: str) -> Any:
+        return self._page("BackupSummaries", "LastEvaluatedBackupArn", request.get("ExclusiveStartBackupArn"))
+
+    def list_exports(self, **request: str) -> Any:
+        return self._page("ExportSummaries", "NextToken", request.get("NextToken"))
+
+    def list_recovery_points_by_resource(self, **request: str) -> Any:
+        return self._page("RecoveryPoints", "NextToken", request.get("NextToken"))
+
+    def list_event_source_mappings(self, **request: str) -> Any:
+        return self._page("EventSourceMappings", "NextMarker", request.get("Marker"))
+
+    def _page(self, items: str, token: str, after: str | None) -> Any:
+        assert after == (str(self.read) if self.read else None)
+        self.read += 1
+        return {items: [{}]} if self.read == self.pages else {items: [], token: str(self.read)}
 
 
 def test_what_cannot_be_seen_is_named() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from shared.seal import CHAINS, Seal, opened, read_body, sealed
-from tests.builders import NOW
+from tests.builders import NOW, policy
 from tests.sealing import Sealing
 
 
@@ -32,12 +32,13 @@ def test_the_body_is_as_documented() -> None:
     """Canonical: sorted, without spaces; all sixteen chains."""
     said = json.loads(SEAL.body)
     assert json.dumps(said, sort_keys=True, separators=(",", ":")) == SEAL.body
-    assert said.keys() == {"at", "heads", "number", "previous", "public_key", "unnamed", "unnaming", "v"}
+    names = {"at", "heads", "kept_since", "number", "previous", "public_key", "unnamed", "unnaming", "v"}
+    assert said.keys() == names
     assert (said["v"], said["number"], said["at"]) == (1, 1, "2026-08-25T10:15:00Z")
     assert [set(said[each]) for each in ("heads", "unnamed", "unnaming")] == [set(CHAINS)] * 3
     assert said["heads"]["00"] == {"seq": 0, "hash": ""}
     assert said["heads"]["03"]["seq"] == 1
-    assert SEAL.at == NOW
+    assert (SEAL.at, SEAL.kept_since) == (NOW, NOW - policy().names_retain)
 
 
 def changed(**changes: Any) -> str:
@@ -63,6 +64,7 @@ def changed(**changes: Any) -> str:
         changed(number=None).replace("null", "9" * 5000),
         changed(at="yesterday"),
         changed(at=7),
+        changed(kept_since=None),
         changed(at="2026-08-25T11:15:00+01:00"),
         changed(previous=7),
         changed(previous="\ud800"),
