@@ -9,6 +9,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 
 from shared import seal_chain
+from shared.failure import CallFailedError
 from shared.instants import DAY, to_text
 from shared.ledger_batch import Batch
 from shared.seal import CHAINS, NO_HEAD, Seal
@@ -255,6 +256,10 @@ def test_old_names_are_dropped(old: Sealing) -> None:
     old.next_day()
     assert old.run().findings == ()
     assert (old.last.unnamed["03"], old.last.unnaming["03"]) == (2, 2)
+    old.next_day()
+    old.ledger.taken = 0
+    old.run()
+    assert old.ledger.taken == 2  # the head, and the oldest that has names
 
 
 def test_names_are_dropped_to_the_very_instant() -> None:
@@ -284,7 +289,10 @@ def test_an_interrupted_drop_is_gone_on_with(old: Sealing) -> None:
     old.ledger.stuck.clear()
     old.ledger.drop_names(old.ledger.chains[SHARD][0])  # so far had it come
     old.next_day()
+    old.ledger.taken = 0
     assert old.run().tally.counts[Count.UNNAMED_BATCHES] == 1
+    # read: the head, what may be old, and what is to be dropped, with the one behind
+    assert old.ledger.taken == 1 + 3 + 2
     assert (old.last.unnamed["03"], old.last.unnaming["03"]) == (1, 2)
     assert old.ledger.named(SHARD) == [3, 4]
 
@@ -321,11 +329,11 @@ def test_an_edited_batch_keeps_its_names(old: Sealing, body: str) -> None:
     assert edited != real
     chain[2] = Batch(**{**chain[2], "body": edited})
     old.now += DAY * 30
-    old.run()
+    assert old.run().failures == ()
     assert (old.last.unnaming["03"], old.ledger.named(SHARD)) == (2, [3, 4])
     old.seals.seals = [replace(old.last, unnaming={**old.last.unnaming, "03": 3})]
     old.seals.signatures = [old.key.sign(old.last.digest)]  # they had it signed
-    old.run(by_hand=True)
+    assert old.run(by_hand=True).failures == ()
     assert old.ledger.named(SHARD) == [3, 4]
 
 
@@ -415,6 +423,37 @@ def test_taken_numbers_are_passed_over(sealing: Sealing) -> None:
     assert sealing.run(by_hand=True).findings == ("seal 4: it is no seal of this number",)
     assert sealing.last.number == 5
     assert sealing.run(by_hand=True).findings == ()
+
+
+def test_a_seal_that_was_not_signed_is_not_followed(sealing: Sealing) -> None:
+    """It names the key, and anybody can name it."""
+    sealing.run()
+    before = sealing.last
+    sealing.seals.add(replace(before, number=2), b"canary")
+    assert sealing.run(by_hand=True).findings == ("seal 2: its signature is not of its body",)
+    assert (sealing.last.number, sealing.last.previous) == (3, before.digest.hex())
+
+
+@pytest.mark.parametrize(
+    "code", ["AccessDenied", "InvalidRequest", "InvalidObjectState", "KMS.DisabledException"]
+)
+def test_what_can_never_be_read_is_followed_by_nothing_new(sealing: Sealing, code: str) -> None:
+    """It may be the very seal that counts; behind a sound one it is passed over."""
+    sealing.seals.foreign = {1: code, 2: "AccessDenied"}
+    with pytest.raises(CallFailedError, match="^GetObject: AccessDenied$"):
+        sealing.run()
+    sealing.seals.foreign = {}
+    sealing.run()
+    sealing.seals.foreign = {2: code}
+    assert sealing.run(by_hand=True).findings == (f"seal 2: it cannot be read ({code})",)
+
+
+def test_what_cannot_be_read_just_now_is_waited_for(sealing: Sealing) -> None:
+    """Nothing is built upon the seal before."""
+    sealing.run()
+    sealing.seals.foreign = {2: "SlowDown"}
+    with pytest.raises(CallFailedError, match="^GetObject: SlowDown$"):
+        sealing.run(by_hand=True)
 
 
 def test_a_run_that_comes_early_does_not_ring(sealing: Sealing) -> None:
