@@ -289,6 +289,10 @@ def a_seal_is_no_first_one(files: Files) -> None:
     files.seals[0] = files.seals[1]
 
 
+def the_first_seal_follows_another(files: Files) -> None:
+    files.forge(1, files.key, previous="0" * 64)
+
+
 def a_head_goes_back(files: Files) -> None:
     next_seal(files, heads={**files.seal(3).heads, f"{CHAIN:02}": files.seal(2).heads[f"{CHAIN:02}"]})
 
@@ -439,6 +443,7 @@ TAMPERINGS: dict[Callable[[Files], None], set[str]] = {
     a_line_says_a_thing_twice: {"line 7"},
     many_seals_are_missing: {"seal 4", "seal 9999999999"},
     a_seal_is_no_first_one: {"seal 0", "seal 1"},
+    the_first_seal_follows_another: {"seal 1", "seal 2"},
     a_head_goes_back: {"seal 4"},
     dropping_goes_back: {"seal 4"},
     time_goes_back: {"seal 4"},
@@ -465,7 +470,9 @@ def test_a_broken_line_is_found(files: Files, tmp_path: Path) -> None:
         assert {"line 2", f"shard {whose[0]}, batch {int(whose[1])}"} <= places
 
 
-@pytest.mark.parametrize("header", [[], ['{"v": 2, "what": "lapse ledger export"}']])
+@pytest.mark.parametrize(
+    "header", [[], ['{"v": 2, "what": "lapse ledger export"}'], ['{"v": 1, "what": "lapse export"}'], ["[]"]]
+)
 def test_what_is_no_export_is_refused(files: Files, tmp_path: Path, header: list[str]) -> None:
     """Nor one of another version; before anything is verified."""
     files.lines[:1] = header
