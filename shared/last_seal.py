@@ -2,7 +2,8 @@
 
 import hashlib
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Protocol
 
 from shared.failure import CallFailedError
@@ -69,15 +70,20 @@ def foregoing(seals: SealsToRead, key: SigningKey) -> Foregoing:
     return Foregoing(last, number, tuple(search.foreign))
 
 
+@dataclass
 class _Search:
     """What a look at each object finds out, beside whether it is the one."""
 
-    def __init__(self, seals: SealsToRead, key: SigningKey) -> None:
-        self.foreign: list[str] = []
-        self.of_another_key: Seal | None = None
-        self.failure: CallFailedError | None = None
-        self._seals, self._key = seals, key
-        self._public = ""
+    seals: SealsToRead
+    key: SigningKey
+    foreign: list[str] = field(default_factory=list)
+    of_another_key: Seal | None = None
+    failure: CallFailedError | None = None
+
+    @cached_property
+    def _public(self) -> str:
+        """As seals name the key: asked for only once there is a seal."""
+        return hashlib.sha256(self.key.public()).hexdigest()
 
     def sound(self, number: int) -> Seal | None:
         """The seal of a number, if it is one, and this key's."""
@@ -85,9 +91,8 @@ class _Search:
         if read is None:
             return None
         seal, signature = read
-        self._public = self._public or hashlib.sha256(self._key.public()).hexdigest()
         if seal.public_key == self._public:
-            if self._key.has_signed(seal.digest, signature):
+            if self.key.has_signed(seal.digest, signature):
                 return seal
             self._pass_over(number, "its signature is not of its body")
             return None
@@ -98,7 +103,7 @@ class _Search:
 
     def _read(self, number: int) -> tuple[Seal, bytes] | None:
         try:
-            read = self._seals.read(number)
+            read = self.seals.read(number)
         except CallFailedError as error:
             if error.code not in _LASTING and not error.code.startswith("KMS."):
                 raise

@@ -159,7 +159,7 @@ def _canonical(text: str) -> object:
     There are whole numbers only: of others it is not sure that all readers of JSON read the same.
     """
     try:
-        value = json.loads(text, parse_float=_no_number, parse_constant=_no_number)
+        value = json.loads(text, parse_float=_no_number)
         return value if rfc8785.dumps(value) == text.encode() else None
     except (ValueError, RecursionError):
         return None

@@ -23,7 +23,7 @@ _MOST_SEQ = 2**53 - 1
 class LedgerToSeal(Protocol):
     """The ledger, to be read, and to lose names."""
 
-    def batches(self, shard: int, after: int = 0) -> Iterable[Batch]:
+    def batches(self, shard: int, after: int) -> Iterable[Batch]:
         """A shard's batches in order, behind a sequence number."""
 
     def drop_names(self, batch: Batch) -> None:

@@ -146,6 +146,10 @@ def a_seal_is_no_first_one(files: Files) -> None:
     files.seals[0] = files.seals[1]
 
 
+def the_first_seal_follows_another(files: Files) -> None:
+    files.forge(1, replace(files.seal(1), previous="0" * 64), files.key.private)
+
+
 def a_head_goes_back(files: Files) -> None:
     next_seal(files, heads={**files.seal(3).heads, f"{CHAIN:02}": files.seal(2).heads[f"{CHAIN:02}"]})
 
@@ -251,6 +255,7 @@ TAMPERINGS: dict[Callable[[Files], None], set[str]] = {
     a_line_says_a_thing_twice: {"line 7"},
     many_seals_are_missing: {"seal 4", "seal 9999999999"},
     a_seal_is_no_first_one: {"seal 0", "seal 1"},
+    the_first_seal_follows_another: {"seal 1", "seal 2"},
     a_head_goes_back: {"seal 4"},
     dropping_goes_back: {"seal 4"},
     time_goes_back: {"seal 4"},

@@ -206,6 +206,20 @@ def test_a_seal_whose_answer_was_lost_is_its_own(deployed: Deployed) -> None:
     as_it_should_be(deployed)
 
 
+def test_a_seal_that_another_run_is_just_writing_is_not_its_own(deployed: Deployed) -> None:
+    """S3 says so of two puts at the same moment: this run gives up quietly, and drops nothing."""
+
+    class Conflicting(Watched):
+        def put_object(self, **given: Any) -> Any:
+            if given["Key"].startswith("seals/"):
+                raise ClientError({"Error": {"Code": "ConditionalRequestConflict"}}, "PutObject")
+            return self.client.put_object(**given)
+
+    report = deployed.run(s3=Conflicting(deployed.s3, Crash()))
+    assert (report.sealed, report.failures) == (None, ())
+    assert names_of(deployed, RECORD) == [1, 1, 2, 3]
+
+
 def test_a_refused_call_leaves_all_as_it_was(deployed: Deployed) -> None:
     """And says which."""
 
@@ -238,7 +252,7 @@ def test_what_is_no_seal_of_ours_does_not_stop_the_sealing(
         "another number": sealed(first.body, deployed.key.sign(first.digest)).encode(),
         "forged": sealed(forged.body, theirs.sign(forged.digest)).encode(),
         "their key": sealed(of_theirs.body, theirs.sign(of_theirs.digest)).encode(),
-        "large": b" " * 2**16 + sealed(first.body, deployed.key.sign(first.digest)).encode(),
+        "large": b" " * 2**16 + sealed(forged.body, deployed.key.sign(forged.digest)).encode(),
     }[what]
     name = f"seals/{number:010}.json"
     deployed.s3.put_object(Bucket="seals", Key=name, Body=text)

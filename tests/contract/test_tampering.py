@@ -77,7 +77,9 @@ def test_a_broken_line_is_found(files: Files, tmp_path: Path) -> None:
         assert {"line 2", f"shard {whose[0]}, batch {int(whose[1])}"} <= places
 
 
-@pytest.mark.parametrize("header", [[], ['{"v": 2, "what": "lapse ledger export"}']])
+@pytest.mark.parametrize(
+    "header", [[], ['{"v": 2, "what": "lapse ledger export"}'], ['{"v": 1, "what": "lapse export"}'], ["[]"]]
+)
 def test_what_is_no_export_is_refused(files: Files, tmp_path: Path, header: list[str]) -> None:
     """Nor one of another version; before anything is verified."""
     files.lines[:1] = header

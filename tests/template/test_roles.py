@@ -7,7 +7,7 @@ import pytest
 
 from tests.template.calls import READINGS, requests
 from tests.template.conftest import FUNCTIONS
-from tests.template.iam import Request, allows, applies, listed, role_of, statements_of
+from tests.template.iam import Request, allowed_to, allows, applies, listed, role_of, statements_of
 from tests.template.life import Life
 from tests.template.translated import ACCOUNT, REGION, Deployment
 
@@ -67,6 +67,38 @@ def test_no_role_has_wildcards_or_managed_policies(any_stack: Deployment) -> Non
                 assert "*" not in (resource[:-1] if open_end else resource), resource
                 assert resource.startswith("arn:aws:")
                 assert not resource.endswith(":*") or ":log-group:/lapse/" in resource
+
+
+def test_what_all_values_must_be_there_must_be_one_of(any_stack: Deployment) -> None:
+    """IAM takes it for true of a request that names none: each such condition refuses that, too."""
+    conditions = [
+        (statement, key)
+        for role in any_stack.of_type("AWS::IAM::Role")
+        for statement in statements_of(any_stack, role.id)
+        for operator, keys in statement.get("Condition", {}).items()
+        if operator.startswith("ForAllValues:")
+        for key in keys
+    ]
+    assert conditions
+    for statement, key in conditions:
+        about_it = {
+            operator: {key: keys[key]} for operator, keys in statement["Condition"].items() if key in keys
+        }
+        names_none = Request(listed(statement["Action"])[0], listed(statement["Resource"])[0])
+        assert not applies({**statement, "Condition": about_it}, names_none), (statement, key)
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_a_function_writes_its_own_log(any_stack: Deployment, function: str) -> None:
+    """And nobody else's."""
+    (group,) = [
+        each
+        for each in any_stack.of_type("AWS::Logs::LogGroup")
+        if each.ref == any_stack[function]["LoggingConfig"]["LogGroup"]
+    ]
+    stream = f"{group.arn.removesuffix('*')}log-stream:2026/08/25/[1]0"
+    for action in ("logs:CreateLogStream", "logs:PutLogEvents"):
+        assert allowed_to(any_stack, FUNCTIONS, Request(action, stream)) == {function}
 
 
 def test_statements_are_named_once(any_stack: Deployment) -> None:

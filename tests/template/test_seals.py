@@ -7,17 +7,21 @@ from tests.template.conftest import FUNCTIONS
 from tests.template.iam import Request, allowed_to, applies, listed
 from tests.template.translated import ACCOUNT, Deployment
 
-SEAL = "seals/0000000001.json"
+SEAL, PUBLIC_KEY = "seals/0000000001.json", "keys/0.pem"
 
 
 def refused(stack: Deployment, action: str, **context: str) -> bool:
-    """Whether the bucket refuses it, whoever asks."""
+    """Whether the bucket refuses it, whoever asks: of a seal and of a public key alike."""
     policy: Any = stack["SealBucketPolicy"]
     assert policy["Bucket"] == stack["SealBucket"].ref
-    asked = Request(action, f"{stack['SealBucket'].arn}/{SEAL}", {"aws:SecureTransport": "true", **context})
     denying = [each for each in policy["PolicyDocument"]["Statement"] if each["Effect"] == "Deny"]
     assert all(each["Principal"] == "*" for each in denying)
-    return any(applies(each, asked) for each in denying)
+    asked = [
+        Request(action, f"{stack['SealBucket'].arn}/{name}", {"aws:SecureTransport": "true", **context})
+        for name in (SEAL, PUBLIC_KEY)
+    ]
+    (answer,) = {any(applies(each, request) for each in denying) for request in asked}
+    return answer
 
 
 def test_seals_are_locked_for_as_long_as_told(own: Deployment, everything: Deployment) -> None:
@@ -71,7 +75,7 @@ def test_only_the_sealing_uses_the_bucket(own: Deployment) -> None:
     bucket = own["SealBucket"].arn
     for action, resource, may in (
         ("s3:PutObject", f"{bucket}/{SEAL}", {"SealFunction"}),
-        ("s3:PutObject", f"{bucket}/keys/0.pem", {"SealFunction"}),
+        ("s3:PutObject", f"{bucket}/{PUBLIC_KEY}", {"SealFunction"}),
         ("s3:PutObject", f"{bucket}/other", set()),
         ("s3:GetObject", f"{bucket}/{SEAL}", {"SealFunction"}),
         ("s3:ListBucket", bucket, {"SealFunction"}),

@@ -54,7 +54,10 @@ def test_half_an_export_is_none(tmp_path: Path) -> None:
         write_whole(tmp_path / "nowhere" / "file", [])
 
 
-@pytest.mark.parametrize("text", ["", "canary", "[]", '{"v": 1}', '{"v": 2, "what": "lapse ledger export"}'])
+@pytest.mark.parametrize(
+    "text",
+    ["", "canary", "[]", '{"v": 1}', '{"v": 2, "what": "lapse ledger export"}', '{"v": 1, "what": "canary"}'],
+)
 def test_what_is_no_export_is_refused(tmp_path: Path, text: str) -> None:
     """And nothing of it is repeated."""
     file = tmp_path / "ledger.jsonl"

@@ -52,6 +52,7 @@ ENTRIES = json.loads(chain_of(1)[0]["body"])["entries"]
         (lambda last: last.pop("names"), ": names is missing or not a text"),
         (lambda last: last.pop("prev"), ": prev is missing or not of type str"),
         (lambda last: last.update(seq="3"), ": seq is missing or not of type int"),
+        (lambda last: last.update(more=1), ": it has more than a batch has"),
         (lambda last: last.update(hash="ab"), ": hash is not that of the body: one of the two was edited"),
         (lambda last: forged(last, more=1), ": the body cannot be read, or is not canonical"),
         (lambda last: forged(last, v=3), ": the body is of another version"),
@@ -78,6 +79,15 @@ def test_what_is_wrong_with_a_batch(tamper: Callable[[Batch], object], what: str
     chain = chain_of(3)
     tamper(chain[-1])
     assert said(chain) == [f"batch 3{what}"]
+
+
+@pytest.mark.parametrize("number", ["0.5", "1.0", "1e0", "NaN", "Infinity", "-Infinity", str(2**53)])
+def test_there_are_whole_numbers_only(number: str) -> None:
+    """And none that readers of JSON could read in two ways."""
+    chain = chain_of(1)
+    body = chain[0]["body"].replace('"cause":"wake-up"', f'"cause":{number}', 1)
+    chain[0].update(body=body, hash=hashlib.sha256(body.encode()).hexdigest())
+    assert said(chain) == ["batch 1: the body cannot be read, or is not canonical"]
 
 
 def test_a_batch_of_another_shard() -> None:

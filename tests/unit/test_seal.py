@@ -101,12 +101,19 @@ def test_what_is_no_body_is_refused(body: str) -> None:
         '{"body": "x", "signature": 7}',
         '{"body": "x", "signature": "canary!"}',
         '{"body": "x", "signature": "é"}',
+        '{"body": "x", "signature": "c2Vh bA=="}',
     ],
 )
 def test_what_is_no_file_of_a_seal_is_refused(text: str) -> None:
     """As above."""
     with pytest.raises(ValueError, match="^the file cannot be read as a seal$"):
         opened(text)
+
+
+def test_numbers_are_as_large_as_json_can_tell() -> None:
+    """All that every reader of JSON reads alike, and no more."""
+    assert read_body(changed(number=2**53 - 1)).number == 2**53 - 1
+    assert read_body(changed(number=0)).number == 0
 
 
 def test_a_signature_is_base64() -> None:

@@ -9,6 +9,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 
 from shared import seal_chain
+from shared.failure import CallFailedError
 from shared.instants import DAY, to_text
 from shared.ledger_batch import Batch
 from shared.seal import CHAINS, NO_HEAD, Seal
@@ -60,7 +61,13 @@ def test_each_seal_names_the_one_before(sealing: Sealing) -> None:
 
 
 @pytest.mark.parametrize(
-    ("later", "sealed"), [(timedelta(hours=23), False), (DAY - timedelta(minutes=1), True), (DAY * 9, True)]
+    ("later", "sealed"),
+    [
+        (timedelta(hours=23), False),
+        (DAY - timedelta(minutes=30, microseconds=1), False),
+        (DAY - timedelta(minutes=30), True),
+        (DAY * 9, True),
+    ],
 )
 def test_it_is_sealed_daily(sealing: Sealing, later: timedelta, *, sealed: bool) -> None:
     """Runs come hourly: one that comes early does nothing but tell the gap, a late one does it."""
@@ -160,14 +167,64 @@ def test_a_chain_that_cannot_be_read_keeps_its_head(sealing: Sealing) -> None:
     sealing.ledger.broken.add(SHARD)
     report = sealing.run()
     assert report.failures == ("ThrottlingException",)
-    with pytest.raises(ExceptionGroup):
+    with pytest.raises(ExceptionGroup) as raised:
         report.raise_failures()
+    assert [str(each) for each in raised.value.exceptions] == ["seal: ThrottlingException"]
     assert sealing.last.heads["03"] == before.heads["03"]
     assert sealing.last.heads["04"].seq == 1
     sealing.ledger.broken.clear()
     sealing.next_day()
     assert sealing.run().findings == ()
     assert sealing.last.heads["03"] == head_of(sealing)
+
+
+def test_of_two_first_runs_one_seals(sealing: Sealing) -> None:
+    """The other has no seal to tell the time since, and says what it found all the same."""
+    sealing.ledger.chains[SHARD][1] = forged(sealing.ledger.chains[SHARD][1])
+    sealing.seals.overtaken = True
+    report = sealing.run()
+    assert (report.sealed, report.gap) == (None, timedelta(0))
+    assert [each.split(":")[0] for each in report.findings] == ["shard 03, batch 2"]
+    assert report.tally.as_json() == {"BrokenChains": 1}
+
+
+def test_of_a_chain_ten_findings_are_told(sealing: Sealing) -> None:
+    """A log line has an end."""
+    for _ in range(10):
+        sealing.ledger.append(SHARD)
+    sealing.ledger.chains[SHARD] = [forged(each) for each in sealing.ledger.chains[SHARD]]
+    assert len(sealing.run().findings) == seal_chain.MOST_FINDINGS
+
+
+def test_what_stands_in_the_place_of_the_sealed_head_is_looked_at_too(sealing: Sealing) -> None:
+    """If it was edited, that is told beside its being another."""
+    sealing.run()
+    sealing.next_day()
+    chain = sealing.ledger.chains[SHARD]
+    chain[2] = Batch(**{**forged(chain[2]), "hash": "0" * 64})
+    report = sealing.run()
+    assert {
+        "shard 03, batch 3: the batch that was sealed last is missing, or another",
+        "shard 03, batch 3: hash is not that of the body: one of the two was edited",
+    } <= set(report.findings)
+    assert sealing.last.heads["03"] == head_of(sealing)
+
+
+def test_the_last_number_that_a_seal_can_hold_is_a_head(sealing: Sealing) -> None:
+    """And of two batches with one number the first is."""
+    chain = sealing.ledger.chains[SHARD]
+    chain.append(Batch(**{**chain[2], "seq": 2**53 - 1}))
+    chain.append(Batch(**{**chain[2], "seq": 2**53 - 1, "hash": "0" * 64}))
+    sealing.run()
+    assert sealing.last.heads["03"] == (2**53 - 1, chain[2]["hash"])
+
+
+@pytest.mark.parametrize(("minutes", "sealed"), [(1, 1), (1.01, 3)])
+def test_a_minute_before_the_end_nothing_more_is_read(sealing: Sealing, minutes: float, sealed: int) -> None:
+    """What was read is sealed in it."""
+    sealing.minutes_left = minutes
+    sealing.run()
+    assert sealing.last.heads["03"] == head_of(sealing, sealed - 1)
 
 
 def test_what_was_read_in_time_is_sealed(sealing: Sealing) -> None:
@@ -199,6 +256,10 @@ def test_old_names_are_dropped(old: Sealing) -> None:
     old.next_day()
     assert old.run().findings == ()
     assert (old.last.unnamed["03"], old.last.unnaming["03"]) == (2, 2)
+    old.next_day()
+    old.ledger.taken = 0
+    old.run()
+    assert old.ledger.taken == 2  # the head, and the oldest that has names
 
 
 def test_names_are_dropped_to_the_very_instant() -> None:
@@ -228,15 +289,21 @@ def test_an_interrupted_drop_is_gone_on_with(old: Sealing) -> None:
     old.ledger.stuck.clear()
     old.ledger.drop_names(old.ledger.chains[SHARD][0])  # so far had it come
     old.next_day()
+    old.ledger.taken = 0
     assert old.run().tally.counts[Count.UNNAMED_BATCHES] == 1
+    # read: the head, what may be old, and what is to be dropped, with the one behind
+    assert old.ledger.taken == 1 + 3 + 2
     assert (old.last.unnamed["03"], old.last.unnaming["03"]) == (1, 2)
     assert old.ledger.named(SHARD) == [3, 4]
 
 
-def test_no_time_no_drop(old: Sealing) -> None:
-    """What is announced is done by a later run."""
-    old.minutes_left = 0.3
+@pytest.mark.parametrize("minutes", [0.3, 1 / 3])
+def test_no_time_no_drop(old: Sealing, minutes: float) -> None:
+    """What is announced is done by a later run: twenty seconds before the end no name is dropped any more."""
+    old.times_left = [15] * 6  # to read four batches, and to find two of them old enough
+    old.minutes_left = minutes
     assert old.run().tally.counts[Count.UNNAMED_BATCHES] == 0
+    assert old.last.unnaming["03"] == 2
     assert old.ledger.named(SHARD) == [1, 2, 3, 4]
 
 
@@ -262,11 +329,11 @@ def test_an_edited_batch_keeps_its_names(old: Sealing, body: str) -> None:
     assert edited != real
     chain[2] = Batch(**{**chain[2], "body": edited})
     old.now += DAY * 30
-    old.run()
+    assert old.run().failures == ()
     assert (old.last.unnaming["03"], old.ledger.named(SHARD)) == (2, [3, 4])
     old.seals.seals = [replace(old.last, unnaming={**old.last.unnaming, "03": 3})]
     old.seals.signatures = [old.key.sign(old.last.digest)]  # they had it signed
-    old.run(by_hand=True)
+    assert old.run(by_hand=True).failures == ()
     assert old.ledger.named(SHARD) == [3, 4]
 
 
@@ -356,6 +423,37 @@ def test_taken_numbers_are_passed_over(sealing: Sealing) -> None:
     assert sealing.run(by_hand=True).findings == ("seal 4: it is no seal of this number",)
     assert sealing.last.number == 5
     assert sealing.run(by_hand=True).findings == ()
+
+
+def test_a_seal_that_was_not_signed_is_not_followed(sealing: Sealing) -> None:
+    """It names the key, and anybody can name it."""
+    sealing.run()
+    before = sealing.last
+    sealing.seals.add(replace(before, number=2), b"canary")
+    assert sealing.run(by_hand=True).findings == ("seal 2: its signature is not of its body",)
+    assert (sealing.last.number, sealing.last.previous) == (3, before.digest.hex())
+
+
+@pytest.mark.parametrize(
+    "code", ["AccessDenied", "InvalidRequest", "InvalidObjectState", "KMS.DisabledException"]
+)
+def test_what_can_never_be_read_is_followed_by_nothing_new(sealing: Sealing, code: str) -> None:
+    """It may be the very seal that counts; behind a sound one it is passed over."""
+    sealing.seals.foreign = {1: code, 2: "AccessDenied"}
+    with pytest.raises(CallFailedError, match="^GetObject: AccessDenied$"):
+        sealing.run()
+    sealing.seals.foreign = {}
+    sealing.run()
+    sealing.seals.foreign = {2: code}
+    assert sealing.run(by_hand=True).findings == (f"seal 2: it cannot be read ({code})",)
+
+
+def test_what_cannot_be_read_just_now_is_waited_for(sealing: Sealing) -> None:
+    """Nothing is built upon the seal before."""
+    sealing.run()
+    sealing.seals.foreign = {2: "SlowDown"}
+    with pytest.raises(CallFailedError, match="^GetObject: SlowDown$"):
+        sealing.run(by_hand=True)
 
 
 def test_a_run_that_comes_early_does_not_ring(sealing: Sealing) -> None:
