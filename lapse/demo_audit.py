@@ -56,8 +56,8 @@ class Auditor:
         places = tamper(copy)
         export, seals = directory / "ledger.jsonl", directory / "seals"
         copy.write(export, seals)
-        first, *others = sorted(places)
-        where = f"{first}, and {len(others)} more" if others else first
+        named, others = sorted(places)[:2], len(places) - 2
+        where = " and ".join(named) + (f" and at {others} more" if others > 0 else "")
         return f"{what}: found at {where}", self.finds(export, seals, places)
 
     def finds(self, export: Path, seals: Path, places: Places) -> bool:
