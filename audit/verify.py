@@ -213,7 +213,10 @@ def main() -> None:
     parser.add_argument("--seals", type=Path, required=True)
     parser.add_argument("--public-key", type=Path, action="append", required=True)
     given = parser.parse_args()
-    read = [load_pem_public_key(file.read_bytes()) for file in given.public_key]
+    try:
+        read = [load_pem_public_key(file.read_bytes()) for file in given.public_key]
+    except (OSError, ValueError):
+        sys.exit("--public-key: the file cannot be read, or holds no public key in PEM.")
     in_der = [key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo) for key in read]
     keys = {hashlib.sha256(der).hexdigest(): key for der, key in zip(in_der, read, strict=True)}
     seals = verify_seals(given.seals / "seals", keys)

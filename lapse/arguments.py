@@ -161,7 +161,7 @@ def _pairs(names: Sequence[str], words: Sequence[str]) -> Iterator[tuple[str, st
         name, separator, value = word.partition("=")
         if separator and name in names:
             yield name, value
-        elif len(names) == 1:
+        elif len(names) == 1 and not (separator and name.isidentifier()):  # it may be a misspelt name
             yield names[0], word
         else:
             example = " ".join(f"{each}=…" for each in names)

@@ -14,7 +14,7 @@ from shared.answer_requests import TIME_TO_ANSWER
 from shared.facts import Facts, Hold, Request
 from shared.failure import CallFailedError
 from shared.found import Found
-from shared.instants import DAY, LAST, add
+from shared.instants import LAST, add
 from shared.last_purge import LastPurge
 from shared.pausing import Pause
 from shared.record import SHARDS, RecordRef
@@ -25,8 +25,10 @@ SWEEP_IS_STALE = timedelta(hours=26)
 """A sweep is daily; what no event told of is promised to be found within this time."""
 PURGE_IS_SILENT = timedelta(minutes=15)
 """A purge comes by every five minutes; this is when its alarm rings."""
-SEAL_IS_STALE = 2 * DAY
-"""Seals are daily."""
+SEAL_IS_STALE = timedelta(hours=26)
+"""Seals are daily; this is when the alarm on a gap rings."""
+SKEW = timedelta(minutes=5)
+"""By so much clocks may differ; what is further ahead is no sign that anything runs."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +75,7 @@ class Present:
     @property
     def sweep_is_stale(self) -> bool:
         """Whether the last sweep that came through is too long ago, or there was none."""
-        return self.swept_since is None or self.now - self.swept_since > SWEEP_IS_STALE
+        return self._is_old(self.swept_since, SWEEP_IS_STALE)
 
     @property
     def swept_since(self) -> datetime | None:
@@ -86,7 +88,7 @@ class Present:
     @property
     def purge_is_silent(self) -> bool:
         """Whether no purge ended lately."""
-        return self.last_purge is None or self.now - self.last_purge.finished > PURGE_IS_SILENT
+        return self._is_old(self.last_purge.finished if self.last_purge else None, PURGE_IS_SILENT)
 
     @property
     def purge_is_partial(self) -> bool:
@@ -96,7 +98,11 @@ class Present:
     @property
     def seal_is_stale(self) -> bool:
         """Whether the last seal is too old, or there is none that is known."""
-        return self.last_seal is None or self.now - self.last_seal.at > SEAL_IS_STALE
+        return self._is_old(self.last_seal.at if self.last_seal else None, SEAL_IS_STALE)
+
+    def _is_old(self, instant: datetime | None, most: timedelta) -> bool:
+        """Whether it never was, is too long ago, or lies ahead, which only a wrong clock can say."""
+        return instant is None or not -SKEW <= self.now - instant <= most
 
     @property
     def seal_in_words(self) -> str:

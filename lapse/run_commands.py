@@ -57,7 +57,7 @@ def purge(ctx: typer.Context, *, as_json: AsJson = False, as_csv: AsCsv = False)
 def seal(ctx: typer.Context, *, as_json: AsJson = False) -> None:
     """Sign the ledger's heads, now; otherwise it is done once a day. Ends with 1 if a chain is broken."""
     lapse = controls(ctx)
-    summary = lapse.functions.run("SealFunctionName")
+    summary = _run(lapse, "SealFunctionName", "Sealing")
     number, findings = summary["sealed"], summary["findings"]
     said = f"Seal {number}." if number else "Another run was just about to seal: there is nothing to do."
     answer({"sealed": number, "findings": findings}, said, *findings, as_json=as_json)

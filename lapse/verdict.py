@@ -67,14 +67,14 @@ def _remarks(seen: Overview) -> Iterator[str]:
         yield f"{counted(early, 'erasure')} came before it was due, by the evidence."
     if seen.ledger.unreadable:
         yield f"{counted(seen.ledger.unreadable, 'entry', 'entries')} of the ledger cannot be counted."
-    yield from _of_sweeps(here)
+    yield from _of_sweeps(here, seen.policy.digest)
     yield from _of_runs(here)
     if here.requests_late:
         late = counted(here.requests_late, "erasure request")
         yield f"{late} {'has' if here.requests_late == 1 else 'have'} waited for more than 30 days."
 
 
-def _of_sweeps(here: Present) -> Iterator[str]:
+def _of_sweeps(here: Present, policy: str) -> Iterator[str]:
     sweep, since = here.sweep, short(here.swept_since)
     if sweep is None:
         yield "There was no sweep yet."
@@ -84,6 +84,8 @@ def _of_sweeps(here: Present) -> Iterator[str]:
             yield f"No sweep has come through since {since}: it is stale."
     elif here.sweep_is_stale:
         yield f"The last sweep began {since}: it is stale."
+    if sweep and sweep.policy != policy:
+        yield "The last sweep was by another policy than the one that is deployed."
     if here.swept[Found.OBSERVED]:
         number = counted(here.swept[Found.OBSERVED], "erasure is", "erasures are")
         yield f"{number} due by a rule that only observes, and not done: so the last sweep found."

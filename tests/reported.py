@@ -41,7 +41,7 @@ def erasure(operator: Operator, record: RecordRef, rule_id: str, ago: timedelta,
 def in_order(records: int = 600) -> Operator:
     """Many records that come due, many that were erased, a few holds and requests: nothing to be seen to."""
     operator = Operator()
-    operator.sweeps.sweep = Sweep(NOW - 10 * HOUR, "digest", NOW - 9.6 * HOUR, Counter(SWEPT))
+    operator.sweeps.sweep = Sweep(NOW - 10 * HOUR, operator.policy.digest, NOW - 9.6 * HOUR, Counter(SWEPT))
     operator.purges.last = LastPurge(NOW - 2 * MINUTE, "recurring", 16)
     operator.seals.latest = LastSeal(212, NOW - 8 * HOUR, {})
     shipments = TableCopies("Shipments", 14, streams=True)
@@ -78,7 +78,7 @@ def in_trouble(overdue: int = 3) -> Operator:
     operator = in_order()
     operator.memory.pause = Pause("staff-1", "policy_check", NOW - 3 * HOUR, NOW + DAY)
     found = Counter(SWEPT | {(DELIVERY, Found.IMPLAUSIBLE): 2})
-    operator.sweeps.sweep = Sweep(NOW - 31 * HOUR, "digest", NOW - 30 * HOUR, found)
+    operator.sweeps.sweep = Sweep(NOW - 31 * HOUR, operator.policy.digest, NOW - 30 * HOUR, found)
     operator.purges.last = LastPurge(NOW - 3 * HOUR, "recurring", 9)
     operator.dead_letters.messages = 5
     operator.dead_letters.by_reason = {"shipped_at: has no offset": 3, "failed five times": 2}

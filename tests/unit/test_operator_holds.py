@@ -292,10 +292,17 @@ def test_a_key_that_is_none_is_refused(key: list[str], problem: str) -> None:
 
 def test_a_key_may_be_written_with_its_name(operator: Operator) -> None:
     """Also where the name would go without saying; a value with an `=` of its own stays whole."""
-    for word, value in (("shipment_id=S-5", "S-5"), ("a=b", "a=b"), ("shipment_id=a=b", "a=b")):
+    for word, value in (("shipment_id=S-5", "S-5"), ("1=b", "1=b"), ("shipment_id=a=b", "a=b")):
         operator.memory.facts.clear()
         operator.types("hold", "Shipments", word, *HOLD[3:], "--until", "P1D")
         assert list(operator.memory.facts) == [shipment_ref(value)]
+
+
+def test_a_misspelt_name_holds_nothing(operator: Operator) -> None:
+    """Or the hold would be of a record that does not exist, and the real one would stay without."""
+    answer = operator.types("hold", "Shipments", "order_id=S-5", *HOLD[3:], "--until", "P1D")
+    assert (answer.code, answer.err) == (1, "lapse: KEY: must be written as shipment_id=….\n")
+    assert not operator.memory.facts
 
 
 def test_an_unknown_table_is_refused_with_the_known_ones() -> None:

@@ -62,7 +62,8 @@ def test_green_says_what_was_seen_and_ends_with_0(operator: Operator, tmp_path: 
     answer = operator.types("report", "--html", tmp_path / "report.html")
     assert (answer.code, answer.out.splitlines()[0]) == (0, "Nothing is overdue.")
     seen = text_of(tmp_path / "report.html")
-    assert "As seen in the configured live tables on 25 August 2026, 10:15 UTC ." in seen
+    assert "By Lapse's timers on 25 August 2026, 10:15 UTC ." in seen
+    assert "The configured live tables were last searched by the sweep of " in seen
     for claim in ("000000000000, eu-west-1", "PP001", operator.policy.digest, "All chains are whole:"):
         assert claim in seen
     assert 'class="verdict green"' in (tmp_path / "report.html").read_text()
@@ -96,11 +97,23 @@ def unreadable(operator: Operator) -> None:
 
 
 def stale_sweep(operator: Operator) -> None:
-    operator.sweeps.sweep = Sweep(NOW - 27 * HOUR, "digest", NOW)
+    operator.sweeps.sweep = Sweep(NOW - 27 * HOUR, operator.policy.digest, NOW)
+
+
+def sweep_of_another_policy(operator: Operator) -> None:
+    operator.sweeps.sweep = Sweep(NOW - HOUR, "digest", NOW)
+
+
+def sweep_ahead(operator: Operator) -> None:
+    operator.sweeps.sweep = Sweep(NOW + 40 * DAY, operator.policy.digest, NOW + 40 * DAY)
+
+
+def purge_ahead(operator: Operator) -> None:
+    operator.purges.last = LastPurge(NOW + HOUR, "recurring", SHARDS)
 
 
 def unfinished_sweep(operator: Operator) -> None:
-    operator.sweeps.sweep = Sweep(NOW - HOUR, "digest", last_finished=NOW - 26 * HOUR)
+    operator.sweeps.sweep = Sweep(NOW - HOUR, operator.policy.digest, last_finished=NOW - 26 * HOUR)
 
 
 def observed(operator: Operator) -> None:
@@ -151,7 +164,7 @@ def no_purge(operator: Operator) -> None:
 
 
 def old_seal(operator: Operator) -> None:
-    operator.seals.latest = LastSeal(1, NOW - 3 * DAY, {})
+    operator.seals.latest = LastSeal(1, NOW - 27 * HOUR, {})
 
 
 def never_sealed(operator: Operator) -> None:
@@ -178,6 +191,9 @@ def early(operator: Operator) -> None:
         (failures, "2 runs or deliveries of Lapse itself failed."),
         (unreadable, "1 row of Lapse's own tables cannot be read."),
         (stale_sweep, "The last sweep began 2026-08-24 07:15Z: it is stale."),
+        (sweep_of_another_policy, "The last sweep was by another policy than the one that is deployed."),
+        (sweep_ahead, "The last sweep began 2026-10-04 10:15Z: it is stale."),
+        (purge_ahead, "The last purge ended 2026-08-25 11:15Z: it is silent."),
         (no_sweep, "There was no sweep yet."),
         (implausible, "1 record of the last sweep cannot be timed: the date is absurd, or cannot be read."),
         (unfinished_sweep, "The sweep is not through: what it finds is not known yet."),
@@ -191,7 +207,7 @@ def early(operator: Operator) -> None:
         (forged_at, "1 entry of the ledger cannot be counted."),
         (silent_purge, "The last purge ended 2026-08-25 09:15Z: it is silent."),
         (no_purge, "No purge has left a note yet."),
-        (old_seal, "The last seal is of 2026-08-22 10:15Z: it is stale."),
+        (old_seal, "The last seal is of 2026-08-24 07:15Z: it is stale."),
         (never_sealed, "The ledger was never sealed: it cannot show that no tail of it was cut off."),
         (
             unknown_seal,
@@ -217,7 +233,7 @@ def test_amber_lists_what_is_not_in_order(
 
 def test_a_sweep_that_goes_on_hides_no_stale_one(operator: Operator) -> None:
     """What counts is the last that came through; one that began since has not found anything yet."""
-    operator.sweeps.sweep = Sweep(NOW - 25 * HOUR, "digest", last_finished=NOW - 9 * DAY)
+    operator.sweeps.sweep = Sweep(NOW - 25 * HOUR, operator.policy.digest, last_finished=NOW - 9 * DAY)
     assert verdict_of(look_over(operator.controls(), NOW)).remarks == (
         "The sweep is not through: what it finds is not known yet.",
         "No sweep has come through since 2026-08-16 10:15Z: it is stale.",

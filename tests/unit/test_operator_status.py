@@ -191,10 +191,10 @@ def test_runs_that_stayed_away_are_worth_a_look(hours: float, minutes: float, st
     operator = Operator()
     operator.sweeps.sweep = Sweep(NOW - timedelta(hours=hours), "digest", NOW)
     operator.purges.last = LastPurge(NOW - timedelta(minutes=minutes), "recurring", 16)
-    operator.seals.latest = LastSeal(1, NOW - 2 * DAY, {})
+    operator.seals.latest = LastSeal(1, NOW - timedelta(hours=26), {})
     seen = look_at_present(operator.controls(), NOW, Horizon())
     assert {title for title, _, bad in lines(seen) if bad} == stale
-    operator.seals.latest = LastSeal(1, NOW - 2.1 * DAY, {})
+    operator.seals.latest = LastSeal(1, NOW - timedelta(hours=26.1), {})
     seen = look_at_present(operator.controls(), NOW, Horizon())
     assert {title for title, _, bad in lines(seen) if bad} == stale | {"Last seal"}
 
