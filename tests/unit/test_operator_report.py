@@ -7,7 +7,7 @@ import json
 import re
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from html import unescape
 from pathlib import Path
 from typing import Any
@@ -68,6 +68,16 @@ def test_green_says_what_was_seen_and_ends_with_0(operator: Operator, tmp_path: 
         assert claim in seen
     assert 'class="verdict green"' in (tmp_path / "report.html").read_text()
     assert "complian" not in seen.lower()
+
+
+@pytest.mark.parametrize("began", [None, NOW - HOUR])
+def test_a_sweep_that_is_not_through_has_searched_nothing(
+    operator: Operator, tmp_path: Path, began: datetime | None
+) -> None:
+    """Nor one that never was: the page does not claim it."""
+    operator.sweeps.sweep = Sweep(began, operator.policy.digest) if began else None
+    operator.types("report", "--html", tmp_path / "report.html")
+    assert "No sweep has come through the configured live tables yet." in text_of(tmp_path / "report.html")
 
 
 def test_one_overdue_record_is_red_and_ends_with_1(operator: Operator, tmp_path: Path) -> None:
