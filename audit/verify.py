@@ -30,7 +30,7 @@ HEADER = '{"v": 1, "what": "lapse ledger export", '
 CHAINS = [f"{shard:02}" for shard in range(16)]
 FRAME = ["prev", "seq", "shard"]
 BATCH = {*FRAME, "hash", "body", "names"}
-FORMAT, MOST, SALT = 2, 100, 32  # version of batches and entries; entries of a batch; digits of a salt
+FORMAT, MOST, SALT = 3, 100, 32  # version of batches and entries; entries of a batch; digits of a salt
 UNREADABLE = (LookupError, TypeError, ValueError, AttributeError, OverflowError, RecursionError)
 findings: list[str] = []
 
@@ -80,9 +80,13 @@ def canonical(text: str) -> Any:
     """What a text says, which must be as RFC 8785 writes texts, whole numbers, lists and objects."""
     numbers: dict[str, Any] = dict.fromkeys(["parse_int", "parse_float", "parse_constant"], whole)
     value = json.loads(text, object_pairs_hook=in_order, **numbers)
-    written = json.dumps(value, separators=(",", ":"), ensure_ascii=False)
-    must(written.encode() == text.encode(), "it is not canonical JSON")
+    must(written(value) == text.encode(), "it is not canonical JSON")
     return value
+
+
+def written(value: Any) -> bytes:
+    """As RFC 8785 writes it, if its objects are in order."""
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode()
 
 
 def instant(text: str) -> datetime:
@@ -107,15 +111,15 @@ def verify_seals(directory: Path, keys: dict[str, Any]) -> list[dict[str, Any]]:
         if number > before + 1:
             found(f"seal {before + 1}", f"missing, up to seal {number - 1}")
         with at(f"seal {number}"):
-            written = json.loads(files[number].read_text(encoding="utf-8", errors="replace"))
-            digests[number] = sha256(written["body"])
+            file = json.loads(files[number].read_text(encoding="utf-8", errors="replace"))
+            digests[number] = sha256(file["body"])
             seal, signature = (
-                canonical(written["body"]),
-                base64.b64decode(written["signature"], validate=True),
+                canonical(file["body"]),
+                base64.b64decode(file["signature"], validate=True),
             )
             must(seal["v"] == 1, "it is of another version")
             must(seal["public_key"] in keys, "it is signed by a key that was not given")
-            keys[seal["public_key"]].verify(signature, written["body"].encode(), ECDSA(SHA256()))
+            keys[seal["public_key"]].verify(signature, file["body"].encode(), ECDSA(SHA256()))
             reached, _ = progress(seal), instant(seal["kept_since"])
             signed.append(seal)
             must(seal["number"] == number, "it is another seal")
@@ -179,7 +183,7 @@ class Chain:
 
 
 def verify_batch(place: str, batch: dict[str, Any]) -> None:
-    """The body is as hashed, says what the batch says, and its entries are about the records named."""
+    """The body is as hashed, says what the batch says, and its entries are about what is named."""
     must(batch.keys() == BATCH and type(batch["seq"]) is int, "it is of another form")
     with at(place):
         must(sha256(batch["body"]) == batch["hash"], "its hash is not that of its body")
@@ -194,16 +198,17 @@ def verify_batch(place: str, batch: dict[str, Any]) -> None:
         with at(f"{place}, entry {number}"):
             must(entry["v"] == FORMAT and type(entry["commitment"]) is str, "it is of another version")
             is_so = not named or entry["commitment"] == commitment(name)
-            must(is_so, "it is not about the record that is named")
+            must(is_so, "it is not about the record and details that are named")
 
 
 def commitment(name: Any) -> str:
-    """What an entry says in the place of its record."""
+    """What an entry says in the place of its record and details."""
     if name is None:
         return ""
-    salt, record = name
+    salt, record, details = name
     must(type(name) is list and len(salt) == SALT and bytes.fromhex(salt).hex() == salt, "its salt is none")
-    return hashlib.sha256(bytes.fromhex(salt) + record.encode()).hexdigest()
+    must(all(type(text) is str for text in [record, *details.values()]), "it has details that are no texts")
+    return hashlib.sha256(bytes.fromhex(salt) + written([record, details])).hexdigest()
 
 
 def main() -> None:

@@ -36,9 +36,13 @@ class MadeLedger:
             end = int(batch["seq"]), batch["hash"]
             yield batch
 
+    def all_batches(self) -> Iterator[Batch]:
+        """The chains, one after the other."""
+        return (batch for shard in range(SHARDS) for batch in self.batches(shard))
+
     def heads(self) -> dict[str, Head]:
         """The ends of all chains."""
-        last = {batch["shard"]: batch for shard in range(SHARDS) for batch in self.batches(shard)}
+        last = {batch["shard"]: batch for batch in self.all_batches()}
         return {chain: Head(int(batch["seq"]), batch["hash"]) for chain, batch in last.items()}
 
 

@@ -26,7 +26,8 @@ def run(command: list[str]) -> None:
 def _lapse(command: list[str], ledger: MadeLedger | None = None) -> None:
     from lapse.cli import app  # noqa: PLC0415 -- an auditor's process has none of it
 
-    connected = SimpleNamespace(ledger=ledger, stack="lapse", clock=lambda: datetime.now(UTC))
+    batches = ledger.all_batches if ledger else None
+    connected = SimpleNamespace(batches=batches, stack="lapse", clock=lambda: datetime.now(UTC))
     app(command, obj=lambda: connected)
 
 

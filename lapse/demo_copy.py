@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,8 @@ class Copy:
 
     lines: list[str]
     seals: dict[int, str]
+    of_chain: str = field(default="", kw_only=True)
+    """The chain; the longest that is sealed, if none is named."""
 
     @classmethod
     def read(cls, export: Path, seals: Path) -> "Copy":
@@ -35,9 +37,9 @@ class Copy:
 
     @property
     def chain(self) -> str:
-        """The longest chain that is sealed."""
+        """The chain whose batches these are."""
         heads = self.seal(max(self.seals)).heads
-        return max(heads, key=lambda chain: heads[chain].seq)
+        return self.of_chain or max(heads, key=lambda chain: heads[chain].seq)
 
     def place(self, seq: int) -> str:
         """How verifiers name a batch."""

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from lapse.demo_copy import Copy
-from shared.seal import NO_HEAD, opened
+from shared.seal import CHAINS, NO_HEAD, opened
 
 _PLACE = re.compile(r"^(shard \d\d, batch [^:,]+(?:, entry \d+)?|seal \d+|line \d+): ", re.MULTILINE)
 
@@ -120,6 +120,38 @@ def _name_another_record(copy: Copy) -> Places:
     return {f"{copy.place(2)}, entry {number}"}
 
 
+def _edit_details(copy: Copy) -> Places:
+    told, ((seq, number), _) = _told(copy)
+    told.name(seq, lambda names: names[number][2].update(dict.fromkeys(names[number][2], "another")))
+    return {f"{told.place(seq)}, entry {number}"}
+
+
+def _exchange_details(copy: Copy) -> Places:
+    told, places = _told(copy)
+    details = [json.loads(told.batch(seq)["names"])[number][2] for seq, number in places]
+    for (seq, number), others in zip(places, reversed(details), strict=True):
+        told.name(seq, lambda names, number=number, others=others: names[number].__setitem__(2, others))  # type: ignore[misc]
+    return {f"{told.place(seq)}, entry {number}" for seq, number in places}
+
+
+def _remove_details(copy: Copy) -> Places:
+    told, ((seq, number), _) = _told(copy)
+    told.name(seq, lambda names: names[number][2].clear())
+    return {f"{told.place(seq)}, entry {number}"}
+
+
+def _told(copy: Copy) -> tuple[Copy, list[tuple[int, int]]]:
+    """A chain two of whose entries have details, others each; their batches, and their positions in these."""
+    for chain in CHAINS:
+        told = replace(copy, of_chain=chain)
+        batches = [(seq, json.loads(told.batch(seq)["names"] or "[]")) for seq in range(1, told.end() + 1)]
+        named = ((seq, number, name) for seq, names in batches for number, name in enumerate(names))
+        places = {str(name[2]): (seq, number) for seq, number, name in named if name and name[2]}
+        if len(places) > 1:
+            return told, list(places.values())[:2]
+    raise ValueError("no chain has two entries with details")
+
+
 def _drop_names(copy: Copy) -> Places:
     copy.put(2, names=None)
     return {copy.place(2)}
@@ -180,6 +212,9 @@ TAMPERINGS: Mapping[str, Tampering] = {
     "a chain is removed": _remove_a_chain,
     "all is removed": _remove_all,
     "another record is named": _name_another_record,
+    "details are edited": _edit_details,
+    "details change places": _exchange_details,
+    "details are removed": _remove_details,
     "names are dropped": _drop_names,
     "a line is broken": _break_a_line,
     "a seal is removed": _remove_a_seal,
@@ -189,4 +224,4 @@ TAMPERINGS: Mapping[str, Tampering] = {
     "a seal is forged": _forge_a_seal,
     "a seal is forged, and its key": _forge_a_seal_and_its_key,
 }
-"""Of the export, then of the seals: three of them, and a long chain with a batch of two entries."""
+"""Of the export, then of the seals: three, a long chain with a batch of two entries, and one with details."""

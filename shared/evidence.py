@@ -9,8 +9,8 @@ from typing import Any
 from shared.instants import to_text
 from shared.record import Path
 
-FORMAT = 2
-"""Version of the ledger's entries and batches: 2 is the hash chain."""
+FORMAT = 3
+"""Version of the ledger's entries and batches: 2 is the hash chain; in 3, details stand by the names."""
 
 
 class Outcome(StrEnum):
@@ -59,10 +59,10 @@ class Entry:
     fields: tuple[Path, ...] = ()
     reason: str = ""
     details: Mapping[str, str] = field(default_factory=dict)
-    """Of what Lapse was told: kinds, instants, case references and staff ids."""
+    """Of what Lapse was told: kinds, instants, case references and staff ids. They stand by the record."""
 
     def as_json(self) -> dict[str, Any]:
-        """The entry as it is hashed, but for the record: instants in RFC 3339, paths as lists of names."""
+        """The entry as it is hashed, without record and details: instants in RFC 3339, paths as lists."""
         return {
             "v": FORMAT,
             "outcome": self.outcome.value,
@@ -74,5 +74,4 @@ class Entry:
             "due": to_text(self.due) if self.due else "",
             "fields": [list(path) for path in self.fields],
             "reason": self.reason,
-            "details": dict(self.details),
         }

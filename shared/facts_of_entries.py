@@ -11,7 +11,7 @@ from shared.pausing import Pause
 from shared.record import RecordRef
 
 type KeptEntry = Mapping[str, Any]
-"""An entry as the ledger keeps it, with its record."""
+"""An entry as the ledger keeps it, with its record and details, which are texts."""
 
 UNREADABLE: KeptEntry = {"record": ""}
 """Stands for entries of a batch that cannot be read."""
@@ -37,6 +37,11 @@ def is_about_facts(entry: KeptEntry) -> bool:
     return isinstance(entry.get("outcome"), str) and entry["outcome"] in _CHANGES
 
 
+def is_nameless(entry: KeptEntry) -> bool:
+    """Whether its name was dropped: whom and what it told of, nobody can say any more, or needs to."""
+    return not entry["record"] and not entry["details"]
+
+
 def is_readable(entry: KeptEntry) -> bool:
     """Whether an entry about Facts has all that it takes to make the same change again."""
     try:
@@ -60,7 +65,7 @@ def longest_pause(entries: Iterable[KeptEntry]) -> Pause | None:
     """
     longest: Pause | None = None
     for entry in entries:
-        if entry is UNREADABLE or entry.get("outcome") == Outcome.PAUSED:
+        if entry is UNREADABLE or (entry.get("outcome") == Outcome.PAUSED and not is_nameless(entry)):
             pause = UNREADABLE_LEDGER if entry is UNREADABLE else _pause(entry)
             longest = pause if longest is None or pause.outlasts(longest) else longest
         elif entry.get("outcome") == Outcome.RESUMED:
@@ -70,10 +75,9 @@ def longest_pause(entries: Iterable[KeptEntry]) -> Pause | None:
 
 def _pause(entry: KeptEntry) -> Pause:
     """A pause of which something cannot be read is a pause."""
-    details = entry.get("details")
-    texts = details if isinstance(details, dict) else {}
-    since, until = _readable(entry.get("at")), _readable(texts.get("until"))
-    return Pause(str(texts.get("by", "")), str(texts.get("reason_code", "")), since, until)
+    details = entry["details"]
+    since, until = _readable(entry.get("at")), _readable(details.get("until"))
+    return Pause(details.get("by", ""), details.get("reason_code", ""), since, until)
 
 
 def _readable(text: object) -> datetime | None:

@@ -140,17 +140,23 @@ def _names(commitments: Sequence[str], names: object) -> Iterator[_What]:
     else:
         for position, (commitment, name) in enumerate(zip(commitments, names, strict=True)):
             if commitment != _commitment(name):
-                yield "the commitment is not to this record and salt", position
+                yield "the commitment is not to this record, these details and this salt", position
 
 
 def _commitment(name: object) -> str | None:
+    """What an entry says in the place of what is named; `None` if this is no name."""
     match name:
         case None:
             return ""
-        case [str(salt), str(record)] if _SALT.fullmatch(salt):
-            return hashlib.sha256(bytes.fromhex(salt) + record.encode()).hexdigest()
+        case [str(salt), str(), dict(details)] if _SALT.fullmatch(salt) and _are_texts(details):
+            told: Any = name[1:]
+            return hashlib.sha256(bytes.fromhex(salt) + rfc8785.dumps(told)).hexdigest()
         case _:
             return None
+
+
+def _are_texts(details: Mapping[str, object]) -> bool:
+    return all(isinstance(each, str) for each in details.values())
 
 
 def _canonical(text: str) -> object:

@@ -1,4 +1,4 @@
-"""The ledger's batches: entries sealed by commitments to their records, and chained by hash."""
+"""The ledger's batches: entries sealed by commitments to records and details, and chained by hash."""
 
 import hashlib
 import json
@@ -33,7 +33,7 @@ class Batch(TypedDict):
     hash: str
     body: str
     names: str | None
-    """JSON, parallel to the body's entries: `[salt, record]` or `null`. `None` once it was dropped."""
+    """JSON, parallel to the body's entries: `[salt, record, details]` or `null`. `None` once dropped."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Kept:
-    """One entry, by its position in its batch, from 0. Its `record` is "" if none is named."""
+    """One entry, by its position in its batch, from 0. What is not named is "" or {}: `record`, `details`."""
 
     shard: str
     seq: int | Decimal
@@ -58,14 +58,15 @@ class Kept:
 
 
 def seal(entry: Entry, salt: bytes) -> Line:
-    """The entry with a commitment to its record in the place of the record.
+    """The entry with a commitment to its record and details in the place of both.
 
-    A commitment without its salt says nothing: not even whether it is to a record that can be guessed.
+    A commitment without its salt says nothing: not even whether it is to somebody who can be guessed.
     """
     commitment, name = "", b"null"
-    if entry.record:
-        commitment = hashlib.sha256(salt + entry.record.encode()).hexdigest()
-        name = rfc8785.dumps([salt.hex(), entry.record])
+    if entry.record or entry.details:
+        told: list[Any] = [entry.record, dict(entry.details)]
+        commitment = hashlib.sha256(salt + rfc8785.dumps(told)).hexdigest()
+        name = rfc8785.dumps([salt.hex(), *told])
     text = rfc8785.dumps({**entry.as_json(), "commitment": commitment})
     hint = {"rule": entry.rule, "outcome": entry.outcome.value, "at": to_text(entry.at)}
     return Line(text.decode(), name.decode(), len(text) + len(name), entry.record, hint)
@@ -122,7 +123,7 @@ def from_item(item: Mapping[str, Any]) -> Batch:
 
 
 def entries_in(batch: Batch) -> Iterator[Kept]:
-    """A batch's entries, with their records.
+    """A batch's entries, with their records and details.
 
     Raises:
         ValueError: body and names cannot be read, or do not fit: the verifier says what is wrong.
@@ -130,19 +131,19 @@ def entries_in(batch: Batch) -> Iterator[Kept]:
     try:
         entries = json.loads(batch["body"])["entries"]
         names = [None] * len(entries) if batch["names"] is None else json.loads(batch["names"])
-        named = [{**entry, "record": _record(name)} for entry, name in zip(entries, names, strict=True)]
+        named = [{**entry, **_told(name)} for entry, name in zip(entries, names, strict=True)]
     except (KeyError, TypeError, RecursionError):
         raise ValueError("body or names cannot be read") from None
     for position, entry in enumerate(named):
         yield Kept(batch["shard"], batch["seq"], position, entry)
 
 
-def _record(name: object) -> str:
+def _told(name: object) -> dict[str, Any]:
     match name:
         case None:
-            return ""
-        case [str(), str(record)]:
-            return record
+            return {"record": "", "details": {}}
+        case [str(), str(record), dict(details)] if all(isinstance(each, str) for each in details.values()):
+            return {"record": record, "details": details}
         case _:
             raise TypeError
 

@@ -34,8 +34,8 @@ class LedgerReader:
             answer = self._client.query(
                 TableName=self._table,
                 KeyConditionExpression="#shard = :shard",
-                ProjectionExpression="#seq, #hash",
-                ExpressionAttributeNames={"#shard": "shard", "#seq": "seq", "#hash": "hash"},
+                ProjectionExpression="#seq, #v, #hash",
+                ExpressionAttributeNames={"#shard": "shard", "#seq": "seq", "#v": "v", "#hash": "hash"},
                 ExpressionAttributeValues={":shard": {"S": partition(shard)}},
                 ScanIndexForward=False,
                 ConsistentRead=True,
@@ -44,7 +44,7 @@ class LedgerReader:
         if not answer["Items"]:
             return BEGINNING
         (last,) = answer["Items"]
-        if "hash" not in last:  # of format 1: nothing can be chained to it
+        if last.get("v") != {"N": str(FORMAT)} or "hash" not in last:  # nothing can be chained to it
             raise CallFailedError("Query", "LedgerOfAnotherFormat")
         return int(last["seq"]["N"]), last["hash"]["S"]
 

@@ -68,6 +68,7 @@ def _records_in(batch: Batch) -> set[str]:
     """The records that a batch names; none, if the names cannot be read: then they go all the same."""
     try:
         names = json.loads(batch["names"] or "[]")
-        return {record for name in names if name for record in name[1:] if isinstance(record, str)}
+        records = [record for name in names if name for record in name[1:2]]
+        return {record for record in records if record and isinstance(record, str)}
     except (TypeError, ValueError, RecursionError):
         return set()

@@ -12,6 +12,7 @@ from shared.facts_of_entries import (
     UNREADABLE_LEDGER,
     KeptEntry,
     is_about_facts,
+    is_nameless,
     is_readable,
     longest_pause,
     rebuilt,
@@ -130,7 +131,8 @@ def _entries(ledger: LedgerToReadBack, shard: int, done: Rebuilt) -> Iterator[Ke
             done.unreadable += 1
             yield UNREADABLE
             continue
-        done.unreadable += sum(is_about_facts(each) and not is_readable(each) for each in entries)
+        named = [each for each in entries if not is_nameless(each)]
+        done.unreadable += sum(is_about_facts(each) and not is_readable(each) for each in named)
         yield from entries
 
 

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from shared.config import deployed_policy
+from shared.evidence import Entry
 from shared.policy import Policy, Rule
 from shared.policy_file import read_policy
 from shared.record import RecordRef
@@ -133,6 +134,11 @@ def requested(*records: RecordRef, request_id: str = "R-1", **changes: object) -
     ]
     usual = {"request_id": request_id, "requested_at": NOW, "approved_by": "staff-3", "records": named}
     return event("ErasureRequested", _written({**usual, **changes}))
+
+
+def as_kept(entry: Entry) -> dict[str, Any]:
+    """An entry as the ledger gives it back, but for its commitment."""
+    return {**entry.as_json(), "record": entry.record, "details": dict(entry.details)}
 
 
 def _written(detail: Mapping[str, object]) -> dict[str, object]:

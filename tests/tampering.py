@@ -33,6 +33,8 @@ RECORDS = list(
 )
 OLD = next(each for each in (contact_ref(f"C-{n}") for n in count()) if each.shard != CHAIN)
 """A contact whose departure was told so long ago that its name is dropped from the ledger."""
+TOLD = next(each for each in (contact_ref(f"C-{n}") for n in count()) if each.shard not in {CHAIN, OLD.shard})
+"""A contact who left, and came back: entries with details."""
 
 
 @contextmanager
@@ -46,6 +48,9 @@ def run_and_sealed(key: LocalKey) -> Iterator[Operator]:
         s3.create_bucket(Bucket="seals", CreateBucketConfiguration=where)
         world.now = TOLD_LONG_AGO
         world.tell(OLD, FactKind.LEFT, TOLD_LONG_AGO)
+        world.now = NOW
+        world.tell(TOLD, FactKind.LEFT, LONG_AGO)
+        world.tell(TOLD, FactKind.RETURNED, NOW)
         for day in range(4):
             world.now = NOW + day * DAY
             _erase(world, RECORDS[2 * day : 2 * day + 2])

@@ -7,10 +7,10 @@ from hashlib import sha256 as hashed
 from typing import Any
 
 from tests.sealing import LocalKey
-from tests.tampering import CHAIN, OLD, Files
+from tests.tampering import CHAIN, OLD, TOLD, Files
 
 B1, B2, B3, B4 = (f"shard {CHAIN:02}, batch {seq}" for seq in range(1, 5))
-EMPTY = next(f"{shard:02}" for shard in range(16) if shard not in {CHAIN, OLD.shard})
+EMPTY = next(f"{shard:02}" for shard in range(16) if shard not in {CHAIN, OLD.shard, TOLD.shard})
 THEIRS = LocalKey()
 
 
@@ -54,8 +54,8 @@ def names_are_empty(files: Files) -> None:
 
 def another_record_is_named_by_a_longer_salt(files: Files) -> None:
     def lengthen(names: list[Any]) -> None:
-        salt, record = names[0]
-        names[0] = [salt + record[:10].encode().hex(), record[10:]]
+        salt, record, details = names[0]
+        names[0] = [salt + record[:10].encode().hex(), record[10:], details]
 
     files.name(2, lengthen)
 
@@ -68,6 +68,57 @@ def a_name_is_an_object(files: Files) -> None:
     commitment = hashed(bytes(16) + b"canary").hexdigest()
     files.edit(4, lambda body: body["entries"][0].update(commitment=commitment))
     files.name(4, lambda names: names.__setitem__(0, {"0" * 32: 0, "canary": 0}))
+
+
+def named(files: Files, *told: Any) -> None:
+    """An entry that is committed to it, as somebody would who can write the ledger."""
+    said = json.dumps(told, separators=(",", ":")).encode()
+    files.edit(4, lambda body: body["entries"][0].update(commitment=hashed(bytes(16) + said).hexdigest()))
+    files.name(4, lambda names: names.__setitem__(0, ["0" * 32, *told]))
+
+
+def a_detail_is_a_number(files: Files) -> None:
+    named(files, "canary", {"limit": 7})
+
+
+def details_are_a_list(files: Files) -> None:
+    named(files, "canary", [])
+
+
+def details_are_left_out(files: Files) -> None:
+    named(files, "canary")
+
+
+def a_name_says_more(files: Files) -> None:
+    named(files, "canary", {}, "")
+
+
+def a_record_is_a_number(files: Files) -> None:
+    named(files, 7, {})
+
+
+def details_are_not_in_order(files: Files) -> None:
+    named(files, "canary", {"until": "", "by": ""})
+
+
+def a_name_is_as_in_format_2(files: Files) -> None:
+    commitment = hashed(bytes(16) + b"canary").hexdigest()
+    files.edit(4, lambda body: body["entries"][0].update(commitment=commitment))
+    files.name(4, lambda names: names.__setitem__(0, ["0" * 32, "canary"]))
+
+
+def a_batch_is_of_format_2(files: Files) -> None:
+    files.edit(4, lambda body: body.update(v=2))
+
+
+def an_entry_is_of_format_2(files: Files) -> None:
+    files.edit(4, lambda body: body["entries"][0].update(v=2))
+
+
+def a_pause_is_by_another(files: Files) -> None:
+    """Of an entry that has details and no record."""
+    files.edit(4, lambda body: body["entries"][1].update(outcome="paused", commitment="0" * 64))
+    files.name(4, lambda names: names[1].__setitem__(slice(1, 3), ["", {"by": "staff-2"}]))
 
 
 def a_name_is_an_empty_list(files: Files) -> None:
@@ -238,6 +289,16 @@ TAMPERINGS: dict[Callable[[Files], None], set[str]] = {
     another_record_is_named_by_a_longer_salt: {f"{B2}, entry 0"},
     a_salt_is_written_otherwise: {f"{B2}, entry 0"},
     a_name_is_an_object: {f"{B4}, entry 0"},
+    a_detail_is_a_number: {f"{B4}, entry 0"},
+    details_are_a_list: {f"{B4}, entry 0"},
+    details_are_left_out: {f"{B4}, entry 0"},
+    a_name_says_more: {f"{B4}, entry 0"},
+    a_record_is_a_number: {f"{B4}, entry 0"},
+    details_are_not_in_order: {B4},
+    a_name_is_as_in_format_2: {f"{B4}, entry 0"},
+    a_batch_is_of_format_2: {B4},
+    an_entry_is_of_format_2: {f"{B4}, entry 0"},
+    a_pause_is_by_another: {f"{B4}, entry 1"},
     a_name_is_an_empty_list: {f"{B4}, entry 0"},
     names_are_an_object: {B2},
     dropped_names_are_left_out: {OLD_ONE},
@@ -252,7 +313,7 @@ TAMPERINGS: dict[Callable[[Files], None], set[str]] = {
     an_entry_says_a_thing_twice: {B4},
     a_body_says_more: {B4},
     a_line_says_more: {B4},
-    a_line_says_a_thing_twice: {"line 7"},
+    a_line_says_a_thing_twice: {"line 9"},
     many_seals_are_missing: {"seal 4", "seal 9999999999"},
     a_seal_is_no_first_one: {"seal 0", "seal 1"},
     the_first_seal_follows_another: {"seal 1", "seal 2"},

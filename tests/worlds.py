@@ -53,7 +53,7 @@ from shared.telling import Telling, tell
 from shared.timer import Timer
 from shared.waking import WakeUps
 from shared.work_dispute import work_dispute
-from tests.builders import NOW
+from tests.builders import NOW, as_kept
 from tests.memory import (
     Memory,
     MemoryBrake,
@@ -245,7 +245,7 @@ class MemoryBusiness(BusinessSystem):
 
     def entries(self) -> list[dict[str, Any]]:
         batches = [batch for shard in sorted(self.memory.batches) for batch in self.memory.batches[shard]]
-        return [{**entry.as_json(), "record": entry.record} for batch in batches for entry in batch]
+        return [as_kept(entry) for batch in batches for entry in batch]
 
     def minutes(self) -> list[datetime]:
         return sorted(self.memory.minutes)

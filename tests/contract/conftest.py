@@ -57,7 +57,7 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, LocalKey]:
         answer = operator.types("ledger", "seals", "--out", directory)
         assert (answer.code, answer.out) == (0, "3 seals and 1 public key, 4 of them new.\n")
         answer = operator.types("ledger", "export", "--out", directory / "ledger.jsonl")
-        assert (answer.code, answer.out) == (0, "5 batches.\n")
+        assert (answer.code, answer.out) == (0, "7 batches.\n")
         printed = operator.types("ledger", "export").out
     assert printed == (directory / "ledger.jsonl").read_text()
     return directory, key

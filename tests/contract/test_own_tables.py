@@ -12,7 +12,7 @@ from shared.pausing import Pause
 from shared.record import RecordRef
 from shared.scheduler import SchedulerWakeUps
 from shared.timer import Timer
-from tests.builders import LONG_AGO, NOW, contact_ref, policy, shipment_ref
+from tests.builders import LONG_AGO, NOW, as_kept, contact_ref, policy, shipment_ref
 from tests.memory import MemoryTimers
 from tests.worlds import AwsBusiness, World
 
@@ -210,7 +210,7 @@ def entry(number: int) -> Entry:
 
 def kept(number: int) -> dict[str, Any]:
     """The same, as it is read again."""
-    return {**entry(number).as_json(), "record": entry(number).record}
+    return as_kept(entry(number))
 
 
 def test_evidence_is_kept_in_order(world: World) -> None:

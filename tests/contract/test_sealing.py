@@ -30,6 +30,7 @@ from tests.sealing import LocalKey, entry_at
 from tests.worlds import make_table
 
 LONG_AGO = NOW - policy().names_retain - timedelta(days=1)
+STAFF = {"by": "staff-1", "case_ref": "CASE-1"}
 RECORD = shipment_ref()
 OTHERS = [each for each in (shipment_ref(f"S-{n}") for n in range(999)) if each.shard == RECORD.shard]
 
@@ -87,10 +88,14 @@ class Deployed:
     def ledger(self) -> LedgerTable:
         return LedgerTable(self.dynamodb, "ledger")
 
+    def items(self) -> list[dict[str, Any]]:
+        """All that the ledger's table holds."""
+        items: list[dict[str, Any]] = self.dynamodb.scan(TableName="ledger")["Items"]
+        return items
+
     def rows(self) -> list[tuple[str, int]]:
         """The index."""
-        items = self.dynamodb.scan(TableName="ledger")["Items"]
-        rows = [(each["shard"]["S"], int(each["seq"]["N"])) for each in items]
+        rows = [(each["shard"]["S"], int(each["seq"]["N"])) for each in self.items()]
         return sorted(each for each in rows if each[0].startswith("of#"))
 
     def seals(self) -> list[str]:
@@ -114,9 +119,10 @@ def deployed() -> Iterator[Deployed]:
         world = Deployed(dynamodb, s3, LocalKey())
         old = [entry_at(LONG_AGO, record=each.text) for each in (RECORD, RECORD, OTHERS[0])]
         world.ledger.append(RECORD.shard, old)
-        world.ledger.append(RECORD.shard, [entry_at(LONG_AGO), entry_at(LONG_AGO, record="")])
+        told = [entry_at(LONG_AGO, details=STAFF), entry_at(LONG_AGO, record="", details=STAFF)]
+        world.ledger.append(RECORD.shard, told)
         world.ledger.append(RECORD.shard, [entry_at(NOW), entry_at(NOW, record=OTHERS[1].text)])
-        stray = next(item for item in dynamodb.scan(TableName="ledger")["Items"] if "lines" in item)
+        stray = next(item for item in world.items() if "lines" in item)
         dynamodb.put_item(TableName="ledger", Item={**stray, "seq": {"N": "0"}})
         yield world
 
@@ -132,6 +138,7 @@ def as_it_should_be(world: Deployed) -> None:
     assert [batch["names"] is None for batch in batches] == [True, True, False]
     assert (names_of(world, RECORD), names_of(world, OTHERS[0]), names_of(world, OTHERS[1])) == ([3], [], [3])
     assert [seq for _, seq in world.rows()] == [3, 3]
+    assert not any(word in str(item) for item in world.items() for word in ("staff-1", "CASE-1"))
     last = foregoing(SealBucket(world.s3, "seals"), world.key).seal
     assert last is not None
     assert last.heads[f"{RECORD.shard:02}"] == world.ledger.end(RECORD.shard)

@@ -93,6 +93,7 @@ def check_ledger(text: bytes) -> None:
     assert not any(CANARY in str(each) for each in findings)
     if not findings:
         assert [each["body"] for each in chain] == [each["body"] for each in CHAIN]
+        assert all(each["names"] in {None, was["names"]} for each, was in zip(chain, CHAIN, strict=True))
     for batch in chain:
         try:
             list(entries_in(batch))

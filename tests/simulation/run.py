@@ -240,7 +240,8 @@ class Simulation:
             for row in chain.rows[self._rows[number] :]:
                 entries, names = json.loads(row["body"])["entries"], json.loads(row["names"] or "null")
                 for entry, name in zip(entries, names, strict=True):
-                    self.oracle.evidence.entered({**entry, "record": name[1] if name else ""}, run)
+                    _, record, details = name or (None, "", {})
+                    self.oracle.evidence.entered({**entry, "record": record, "details": details}, run)
                 self.heads[number] = Head(*end_of(row))
             self._rows[number] = len(chain.rows)
             self.deadlines.changed()

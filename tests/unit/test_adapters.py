@@ -181,7 +181,7 @@ def test_a_batch_whose_answer_was_lost_is_kept_once() -> None:
     client: Any = Client()
 
     def answers() -> Iterator[Any]:
-        yield {"Items": [{"seq": {"N": "4"}, "hash": {"S": "abcd"}}]}
+        yield {"Items": [{"seq": {"N": "4"}, "v": {"N": "3"}, "hash": {"S": "abcd"}}]}
         yield {}
         yield failing("ConditionalCheckFailedException")
         yield {"Item": client.calls[2]["Item"]}
@@ -196,7 +196,7 @@ def test_a_batch_whose_answer_was_lost_is_kept_once() -> None:
 
 def test_a_number_that_a_transaction_has_its_hand_on_is_tried_again() -> None:
     """A conflict says that another is about to take it: whether or not it did, the evidence is not lost."""
-    end = {"Items": [{"seq": {"N": "4"}, "hash": {"S": "abcd"}}]}
+    end = {"Items": [{"seq": {"N": "4"}, "v": {"N": "3"}, "hash": {"S": "abcd"}}]}
     nobody_took_it: Any = [{}, failing("TransactionConflictException"), {}]
     client: Any = Client(end, *nobody_took_it, end, {}, {})
     LedgerTable(client, "ledger").append(0, [ENTRY])
@@ -213,13 +213,13 @@ def test_an_empty_ledger_begins_with_one() -> None:
     LedgerTable(client, "ledger").append(7, [ENTRY])
     item = client.calls[2]["Item"]
     assert item.keys() == {"shard", "seq", "v", "prev", "hash", "body", "names"}
-    first = {"shard": {"S": "07"}, "seq": {"N": "1"}, "v": {"N": "2"}, "prev": {"S": ""}}
+    first = {"shard": {"S": "07"}, "seq": {"N": "1"}, "v": {"N": "3"}, "prev": {"S": ""}}
     assert {name: item[name] for name in first} == first
 
 
 def facts_table(*answers: Any) -> tuple[FactsWithEvidence, Client]:
     """The Facts table, whose ledger's chain ends with number 4."""
-    client: Any = Client({"Items": [{"seq": {"N": "4"}, "hash": {"S": "abcd"}}]}, *answers)
+    client: Any = Client({"Items": [{"seq": {"N": "4"}, "v": {"N": "3"}, "hash": {"S": "abcd"}}]}, *answers)
     ledger = LedgerTable(client, "ledger")
     return FactsWithEvidence(client, "facts", ledger, {"Shipments": "real"}), client
 
@@ -259,7 +259,7 @@ def test_facts_or_record_that_changed_refuse_the_change(codes: tuple[str, ...]) 
 )
 def test_a_chain_that_went_on_is_tried_again(code: str, pauses: list[float]) -> None:
     """Somebody else's evidence took the number: the change is made on the new end, not refused."""
-    again = {"Items": [{"seq": {"N": "5"}, "hash": {"S": "efgh"}}]}
+    again = {"Items": [{"seq": {"N": "5"}, "v": {"N": "3"}, "hash": {"S": "efgh"}}]}
     facts, client = facts_table(cancelled("None", "None", code, "None"), again, {})
     assert change(facts)
     batches = [
@@ -273,7 +273,7 @@ def test_a_chain_that_went_on_is_tried_again(code: str, pauses: list[float]) -> 
 
 def test_a_record_that_somebody_is_writing_is_tried_again() -> None:
     """A conflict of transactions says nothing about what is so: neither placed nor refused."""
-    end = {"Items": [{"seq": {"N": "4"}, "hash": {"S": "abcd"}}]}
+    end = {"Items": [{"seq": {"N": "4"}, "v": {"N": "3"}, "hash": {"S": "abcd"}}]}
     conflict = cancelled("None", "TransactionConflict", "None", "None")
     facts, _ = facts_table(conflict, end, conflict, end, {})
     assert change(facts)
@@ -294,7 +294,7 @@ def test_a_record_that_somebody_is_writing_is_tried_again() -> None:
 )
 def test_a_change_that_fails_is_no_refusal(error: Exception, code: str) -> None:
     """It rises, as a code without the service's message; and where the chain ends is read anew."""
-    end = {"Items": [{"seq": {"N": "7"}, "hash": {"S": "efgh"}}]}
+    end = {"Items": [{"seq": {"N": "7"}, "v": {"N": "3"}, "hash": {"S": "efgh"}}]}
     facts, client = facts_table(error, end, {})
     with pytest.raises(CallFailedError, match=code) as raised:
         change(facts)

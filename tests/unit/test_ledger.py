@@ -115,6 +115,10 @@ def outcome(new: str) -> Callable[[dict[str, Any]], object]:
     return lambda body: body["entries"][7].update(outcome=new)
 
 
+def commit(to: str) -> Callable[[dict[str, Any]], object]:
+    return lambda body: body["entries"][0].update(commitment=to)
+
+
 def test_a_sound_chain_has_no_findings() -> None:
     """With a kept head, at its end or long ago, and without; 10,000 entries in 100 batches."""
     assert [len(json.loads(batch["body"])["entries"]) for batch in LONG] == [100] * 100
@@ -185,7 +189,9 @@ def test_only_a_kept_head_shows_a_cut_tail() -> None:
 @pytest.mark.parametrize("position", [0, 4, 9])
 def test_an_edited_name_is_named(at: int, position: int) -> None:
     """Names are not hashed, but the hashed part is committed to each: record and salt."""
-    for edited in (["0" * 32, "S"], ["0" * 32, None], None, [], "S"):
+    salt = "0" * 32
+    others: list[Any] = [[salt, "S", {}], [salt, None, {}], [salt, "S"], None, [], "S"]
+    for edited in others:
         chain = copy(LONG[:3])
         names = json.loads(chain[at]["names"])
         names[position] = edited
@@ -196,10 +202,35 @@ def test_an_edited_name_is_named(at: int, position: int) -> None:
 def test_a_salt_and_its_record_are_not_divided_elsewhere() -> None:
     """The commitment is to the bytes of both together, so the salt has a fixed length and spelling."""
     chain = copy(SHORT)
-    (salt, record), second = json.loads(chain[0]["names"])
-    longer = [salt + record[0].encode().hex(), record[1:]]
-    for name in (longer, [salt.upper(), record], [salt[:2] + " " + salt[2:], record]):
+    (salt, *told), second = json.loads(chain[0]["names"])
+    longer = [salt + "00", *told]
+    for name in (longer, [salt.upper(), *told], [salt[:2] + " " + salt[2:], *told], [salt, *told, ""]):
         chain[0]["names"] = rfc8785.dumps([name, second]).decode()
+        assert found(chain) == [(1, 0)]
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        [],
+        ["x"],
+        ["x", []],
+        ["x", {}, {}],
+        ["x", {"by": 7}],
+        ["x", {"by": None}],
+        [7, {}],
+        [None, {}],
+        ["x", None],
+    ],
+)
+def test_a_name_is_a_record_and_details_that_are_texts(told: list[Any]) -> None:
+    """Whatever else somebody committed an entry to is no name; nor is one of format 2, without details."""
+    salt = bytes(16)
+    for each in (rfc8785.dumps(told), str(told[0]).encode() if told else b""):
+        chain = copy(SHORT[:1])
+        _, second = json.loads(chain[0]["names"])
+        chain[0]["names"] = rfc8785.dumps([[salt.hex(), *told], second]).decode()
+        forge(chain[0], commit(hashlib.sha256(salt + each).hexdigest()))
         assert found(chain) == [(1, 0)]
 
 
@@ -218,17 +249,44 @@ def test_names_that_do_not_fit_are_found(names: Any) -> None:
     assert found(chain) == [(2, None)]
 
 
-def test_a_pause_has_no_name() -> None:
-    """Nor may it be given one."""
-    assert json.loads(SHORT[2]["names"])[1] is None
-    assert json.loads(SHORT[2]["body"])["entries"][1]["commitment"] == ""
+def test_a_pause_is_about_no_record_and_names_who_pulled_it() -> None:
+    """In the name, which can be dropped, and not in what is hashed."""
+    (_, record, details) = json.loads(SHORT[2]["names"])[1]
+    assert (record, details) == ("", PAUSE.details)
+    assert "staff-1" not in SHORT[2]["body"]
     chain = copy(SHORT)
-    chain[2]["names"] = rfc8785.dumps([json.loads(chain[2]["names"])[0], ["0" * 32, "x"]]).decode()
+    chain[2]["names"] = chain[2]["names"].replace("staff-1", "staff-2")
     assert found(chain) == [(3, 1)]
 
 
+def test_what_tells_of_nobody_has_no_name() -> None:
+    """Nor may it be given one."""
+    (batch,) = written([replace(PAUSE, details={})])
+    assert (batch["names"], json.loads(batch["body"])["entries"][0]["commitment"]) == ("[null]", "")
+    assert found([batch]) == []
+    named = rfc8785.dumps([["0" * 32, "", {}]]).decode()
+    assert found([{**batch, "names": named}]) == [(1, 0)]
+
+
+def test_details_that_change_places_are_named() -> None:
+    """Each entry is committed to its own; the same salt with the same details elsewhere is another thing."""
+    held = [replace(each, details={"case_ref": f"C-{n}"}) for n, each in enumerate(about(2))]
+    (batch,) = written(held)
+    (salt, record, details), (other_salt, other, others) = json.loads(batch["names"])
+    for names in (
+        [[salt, record, others], [other_salt, other, details]],
+        [[other_salt, other, others], [salt, record, details]],
+        [[salt, record, {}], [other_salt, other, {}]],
+        [[salt, other, details], [other_salt, record, others]],
+    ):
+        assert found([{**batch, "names": rfc8785.dumps(names).decode()}]) == [(1, 0), (1, 1)]
+
+
 def test_without_names_it_still_verifies() -> None:
-    """Salts and records are dropped after their own period; the chain stays, and says nothing of whom."""
+    """They are dropped after their own period; the chain stays, and says nothing of whom, or by whom."""
+    pulled = written([PAUSE, replace(ENTRY, details={"by": "staff-2", "case_ref": "CASE-1"})])
+    assert found([{**pulled[0], "names": None}]) == []
+    assert not any(word in pulled[0]["body"] for word in ("staff-1", "staff-2", "CASE-1", "who", "case_ref"))
     chain = copy(LONG)
     for batch in chain[:60]:
         batch["names"] = None
@@ -247,7 +305,7 @@ def replace_body(text: str) -> Tampering:
 @pytest.mark.parametrize(
     ("tamper", "words"),
     [
-        (lambda c: forge(c[0], lambda b: b.update(v=3)), "another version"),
+        (lambda c: forge(c[0], lambda b: b.update(v=2)), "another version"),
         (lambda c: forge(c[0], lambda b: b.update(shard="04")), "shard in the body"),
         (lambda c: forge(c[0], lambda b: b.update(seq=2)), "seq in the body"),
         (lambda c: forge(c[0], lambda b: b.update(seq=True)), "seq in the body"),
@@ -261,8 +319,8 @@ def replace_body(text: str) -> Tampering:
         (lambda c: forge(c[0], lambda b: b["entries"][1].update(v=1)), "entry 1: the entry can"),
         (lambda c: forge(c[0], lambda b: b["entries"][1].pop("commitment")), "entry 1: the entry can"),
         (lambda c: replace_body(c[0]["body"].replace(",", ", ", 1))(c), "not canonical"),
-        (lambda c: replace_body(c[0]["body"].replace('"v":2}', '"v":2,"v":2}'))(c), "not canonical"),
-        (lambda c: replace_body(c[0]["body"].replace('"v":2}', '"v":2.0}'))(c), "not canonical"),
+        (lambda c: replace_body(c[0]["body"].replace('"v":3}', '"v":3,"v":3}'))(c), "not canonical"),
+        (lambda c: replace_body(c[0]["body"].replace('"v":3}', '"v":3.0}'))(c), "not canonical"),
         (replace_body("null"), "cannot be read"),
         (replace_body("{"), "cannot be read"),
         (replace_body("[" * 100_000), "cannot be read"),
@@ -346,7 +404,7 @@ def test_any_text_is_written_canonically(record: str, reason: str, details: dict
 def test_a_batch_is_no_larger_than_allowed(length: int) -> None:
     """Its body and names together, with all that is around the entries."""
     chain = written([replace(ENTRY, reason="x" * length)] * 2)
-    assert len(chain) == 1 + (length > 149_380)
+    assert len(chain) == 1 + (length > 149_400)
     assert all(len(batch["body"] + batch["names"]) <= MOST_BYTES for batch in chain)
 
 
@@ -356,16 +414,20 @@ def test_the_format_stays() -> None:
     batch = chained(
         "03", (16, "ab" * 32), [seal(replace(ENTRY, record="Shipments#{}"), salt), seal(PAUSE, salt)]
     )
-    commitment = hashlib.sha256(salt + b"Shipments#{}").hexdigest()
+    commitment = hashlib.sha256(salt + b'["Shipments#{}",{}]').hexdigest()
+    of_pause = hashlib.sha256(salt + b'["",{"who":"staff-1"}]').hexdigest()
     assert batch["body"] == (
         '{"entries":[{"at":"2026-08-25T10:15:00Z","cause":"wake-up","clause":"2.2.1",'
-        f'"commitment":"{commitment}","details":{{}},"due":"2026-05-17T10:15:00Z",'
+        f'"commitment":"{commitment}","due":"2026-05-17T10:15:00Z",'
         f'"fields":[["contact_number"],["email"]],"outcome":"erased","policy":"{"d" * 64}","reason":"",'
-        '"rule":"delivery-contact","v":2},'
-        '{"at":"2026-08-25T10:15:00Z","cause":"operator","clause":"","commitment":"",'
-        f'"details":{{"who":"staff-1"}},"due":"","fields":[],"outcome":"paused","policy":"{"d" * 64}",'
-        f'"reason":"","rule":"","v":2}}],"prev":"{"ab" * 32}","seq":17,"shard":"03","v":2}}'
+        '"rule":"delivery-contact","v":3},'
+        f'{{"at":"2026-08-25T10:15:00Z","cause":"operator","clause":"","commitment":"{of_pause}",'
+        f'"due":"","fields":[],"outcome":"paused","policy":"{"d" * 64}",'
+        f'"reason":"","rule":"","v":3}}],"prev":"{"ab" * 32}","seq":17,"shard":"03","v":3}}'
     )
-    assert batch["names"] == '[["000102030405060708090a0b0c0d0e0f","Shipments#{}"],null]'
+    assert batch["names"] == (
+        '[["000102030405060708090a0b0c0d0e0f","Shipments#{}",{}],'
+        '["000102030405060708090a0b0c0d0e0f","",{"who":"staff-1"}]]'
+    )
     assert batch["hash"] == digest(batch["body"])
     assert (batch["shard"], batch["seq"], batch["prev"]) == ("03", 17, "ab" * 32)

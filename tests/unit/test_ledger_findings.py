@@ -55,7 +55,7 @@ ENTRIES = json.loads(chain_of(1)[0]["body"])["entries"]
         (lambda last: last.update(more=1), ": it has more than a batch has"),
         (lambda last: last.update(hash="ab"), ": hash is not that of the body: one of the two was edited"),
         (lambda last: forged(last, more=1), ": the body cannot be read, or is not canonical"),
-        (lambda last: forged(last, v=3), ": the body is of another version"),
+        (lambda last: forged(last, v=2), ": the body is of another version"),
         (lambda last: forged(last, seq=4), ": seq in the body is another than the batch's"),
         (lambda last: forged(last, entries=[]), ": entries are not a list of 1 to 100"),
         (
@@ -66,11 +66,11 @@ ENTRIES = json.loads(chain_of(1)[0]["body"])["entries"]
         (lambda last: last.update(names="[null]"), ": names are 1, entries are 2"),
         (
             lambda last: last.update(names=last["names"].replace("S-1", "S-2")),
-            ", entry 1: the commitment is not to this record and salt",
+            ", entry 1: the commitment is not to this record, these details and this salt",
         ),
         (
             lambda last: last.update(names=last["names"].replace("S-0", "S-2")),
-            ", entry 0: the commitment is not to this record and salt",
+            ", entry 0: the commitment is not to this record, these details and this salt",
         ),
     ],
 )

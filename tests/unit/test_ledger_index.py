@@ -19,7 +19,7 @@ from tests.builders import NOW, shipment_ref
 
 RECORD = shipment_ref()
 ENTRY = Entry(outcome=Outcome.ERASED, at=NOW, cause="manual", policy="d", record=RECORD.text, rule="rule")
-END = {"Items": [{"seq": {"N": "4"}, "hash": {"S": "abcd"}}]}
+END = {"Items": [{"seq": {"N": "4"}, "v": {"N": "3"}, "hash": {"S": "abcd"}}]}
 ERASED = f'[{{"rule":"rule","outcome":"erased","at":"{to_text(NOW)}"}}]'
 LINES = [seal(ENTRY, b"s" * 16)]
 
@@ -107,8 +107,8 @@ def test_the_end_of_a_chain_is_one_row() -> None:
         "operation": "query",
         "TableName": "ledger",
         "KeyConditionExpression": "#shard = :shard",
-        "ProjectionExpression": "#seq, #hash",
-        "ExpressionAttributeNames": {"#shard": "shard", "#seq": "seq", "#hash": "hash"},
+        "ProjectionExpression": "#seq, #v, #hash",
+        "ExpressionAttributeNames": {"#shard": "shard", "#seq": "seq", "#v": "v", "#hash": "hash"},
         "ExpressionAttributeValues": {":shard": {"S": "03"}},
         "ScanIndexForward": False,
         "ConsistentRead": True,
@@ -116,9 +116,19 @@ def test_the_end_of_a_chain_is_one_row() -> None:
     }
 
 
-def test_a_chain_of_another_format_has_no_end() -> None:
-    """Its last batch has no hash: nothing can be chained to it."""
-    client: Any = Client({"Items": [{"seq": {"N": "4"}}]})
+@pytest.mark.parametrize(
+    "last",
+    [
+        {},
+        {"v": {"N": "1"}},
+        {"v": {"N": "2"}, "hash": {"S": "abcd"}},
+        {"hash": {"S": "abcd"}},
+        {"v": {"N": "3"}},
+    ],
+)
+def test_a_chain_of_another_format_has_no_end(last: dict[str, Any]) -> None:
+    """Or one whose last batch has no hash: nothing can be chained to it."""
+    client: Any = Client({"Items": [{"seq": {"N": "4"}, **last}]})
     with pytest.raises(CallFailedError, match="LedgerOfAnotherFormat"):
         LedgerReader(client, "ledger").end(3)
 
@@ -165,13 +175,13 @@ def test_rows_of_the_index() -> None:
         {
             "shard": {"S": "of#" + hashlib.sha256(RECORD.text.encode()).hexdigest()},
             "seq": {"N": "7"},
-            "v": {"N": "2"},
+            "v": {"N": "3"},
             "lines": {"S": f"[{ERASED[1:-1]},{ERASED[1:-1]}]"},
         },
         {
             "shard": {"S": "of#" + hashlib.sha256(b"T#{}").hexdigest()},
             "seq": {"N": "7"},
-            "v": {"N": "2"},
+            "v": {"N": "3"},
             "lines": {"S": ERASED.replace('"rule":"rule"', '"rule":"é"')},
         },
     ]

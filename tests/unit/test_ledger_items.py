@@ -26,12 +26,12 @@ RECORD = shipment_ref().text
 ENTRY = Entry(
     outcome=Outcome.ERASED, at=NOW, cause="manual", policy="d", record=RECORD, rule="rule", due=LONG_AGO
 )
-PAUSE = Entry(outcome=Outcome.PAUSED, at=NOW, cause="operator", policy="d")
+PAUSE = Entry(outcome=Outcome.PAUSED, at=NOW, cause="operator", policy="d", details={"by": "staff-1"})
 BATCH = chained("03", (4, "ab" * 32), [seal(ENTRY, b"s" * 16), seal(PAUSE, b"t" * 16)])
 ITEM: dict[str, Any] = {
     "shard": {"S": "03"},
     "seq": {"N": "5"},
-    "v": {"N": "2"},
+    "v": {"N": "3"},
     "prev": {"S": "ab" * 32},
     "hash": {"S": BATCH["hash"]},
     "body": {"S": BATCH["body"]},
@@ -71,17 +71,30 @@ def test_a_forged_number_stays_what_it_is(written: str, read: object) -> None:
     assert (seq, type(seq)) == (read, type(read))
 
 
-def test_entries_come_with_their_place_and_their_record() -> None:
+def test_entries_come_with_their_place_and_what_they_tell_of() -> None:
     """Shard, number and position, from 0; an entry that is about no record has none."""
     first, second = entries_in(from_item(without(seq={"N": "9"})))
-    assert (first.shard, first.seq, first.position, first.entry["record"]) == ("03", 9, 0, RECORD)
-    assert (second.shard, second.seq, second.position, second.entry["record"]) == ("03", 9, 1, "")
+    assert (first.shard, first.seq, first.position) == ("03", 9, 0)
+    assert (second.shard, second.seq, second.position) == ("03", 9, 1)
+    assert (first.entry["record"], first.entry["details"]) == (RECORD, {})
+    assert (second.entry["record"], second.entry["details"]) == ("", {"by": "staff-1"})
 
 
-def test_without_names_entries_are_about_no_record() -> None:
-    """All else that they say is there."""
-    records = [each.entry["record"] for each in entries_in(from_item(without("names")))]
-    assert records == ["", ""]
+def test_without_names_entries_tell_of_nobody() -> None:
+    """All else that they say is there: what became of what, when, by which rule."""
+    kept = [each.entry for each in entries_in(from_item(without("names")))]
+    assert [(each["record"], each["details"]) for each in kept] == [("", {}), ("", {})]
+    for entry, each in zip((ENTRY, PAUSE), kept, strict=True):
+        told = {name: value for name, value in each.items() if name != "commitment"}
+        assert told == {**entry.as_json(), "record": "", "details": {}}
+
+
+def test_what_stands_in_an_entry_is_no_name() -> None:
+    """Somebody wrote a record and details where they do not belong: only what is committed to counts."""
+    body = json.loads(BATCH["body"])
+    body["entries"][0].update(record="canary", details={"by": "canary"})
+    batch: Batch = {**BATCH, "body": json.dumps(body)}
+    assert not any("canary" in repr(each) for each in entries_in(batch))
 
 
 def test_names_that_do_not_fit_are_no_names() -> None:
@@ -91,9 +104,15 @@ def test_names_that_do_not_fit_are_no_names() -> None:
         list(entries_in(batch))
 
 
-@pytest.mark.parametrize("name", [7, "x", [], ["salt"], ["salt", 7], [7, "record"], ["salt", "record", "x"]])
-def test_a_name_is_a_salt_and_a_record(name: object) -> None:
-    """Both are texts; whatever else stands there names nobody."""
+@pytest.mark.parametrize(
+    "name",
+    [
+        *(7, "x", [], ["salt"], ["salt", "record"], ["salt", 7, {}], [7, "record", {}]),
+        *(["salt", "record", "x"], ["salt", "record", {"by": 7}], ["salt", "record", {}, {}]),
+    ],
+)
+def test_a_name_is_a_salt_a_record_and_details(name: object) -> None:
+    """Texts; whatever else stands there names nobody."""
     batch: Batch = {**BATCH, "names": json.dumps([name, None])}
     with pytest.raises(ValueError, match="cannot be read"):
         list(entries_in(batch))

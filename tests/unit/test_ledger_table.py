@@ -72,8 +72,8 @@ def test_the_end_is_read_once() -> None:
     assert list(verify("03", client.batches())) == []
     assert [seq for seq, _ in client.rows()] == ["1", "2"]
     names = [name for batch in client.batches() for name in json.loads(str(batch["names"]))]
-    assert {len(salt) for salt, _ in names} == {32}
-    assert len({salt for salt, _ in names}) == 3
+    assert {len(salt) for salt, *_ in names} == {32}
+    assert len({salt for salt, *_ in names}) == 3
 
 
 def test_a_batch_is_put_where_none_is() -> None:
@@ -92,7 +92,7 @@ def test_a_batch_is_put_where_none_is() -> None:
 def test_a_lost_race_puts_the_index_right_and_goes_on() -> None:
     """The winner's rows again, the end read anew, and the same lines under the next number."""
     winner = of_others(1)
-    end = {"Items": [{"seq": {"N": "1"}, "hash": {"S": winner["hash"]}}]}
+    end = {"Items": [{"seq": {"N": "1"}, "v": {"N": "3"}, "hash": {"S": winner["hash"]}}]}
     table, client = ledger(EMPTY, {}, TAKEN, {"Item": to_item(winner)}, {}, end, {}, {})
     table.append(3, [ENTRY])
     first = ["query", "batch_write_item", "put_item", "get_item", "batch_write_item"]

@@ -48,7 +48,7 @@ def test_every_finding_is_shown_with_its_place(operator: Operator) -> None:
     """And ends the command with 1. What cannot be read is found, too, and counted as no entry."""
     shard = shipment_ref().shard
     first, second, third = operator.ledger.batches(shard)
-    second = {**second, "body": second["body"].replace('"number":"1"', '"number":"7"')}
+    second = {**second, "body": second["body"].replace('"outcome":"', '"outcome":"not ', 1)}
     operator.ledger.forged[shard] = [first, second, {**third, "body": "[]"}]
     answer = operator.types(*VERIFY, columns=200)
     assert answer.code == 1

@@ -24,7 +24,18 @@ from shared.refused import RefusedError
 from shared.request_erasure import request_erasure
 from shared.requests import Asked, ErasureRequested
 from shared.telling import Telling
-from tests.builders import NOW, contact, contact_ref, left, policy, returned, shipment, shipment_ref, shipped
+from tests.builders import (
+    NOW,
+    as_kept,
+    contact,
+    contact_ref,
+    left,
+    policy,
+    returned,
+    shipment,
+    shipment_ref,
+    shipped,
+)
 from tests.memory import Memory, MemoryBrake, MemoryFacts
 from tests.worlds import MemoryBusiness, World, memory_world
 
@@ -362,6 +373,46 @@ class Damaged(Chains):
         return [Batch(**{**sound[0], "body": "{"}), *sound] if sound else []
 
 
+class Dropped(Chains):
+    """Chains of which all names are gone, but for those of the last batch."""
+
+    def batches(self, shard: int) -> list[Batch]:
+        chain = super().batches(shard)
+        return [Batch(**{**batch, "names": None}) for batch in chain[:-1]] + chain[-1:]
+
+
+def test_names_that_were_dropped_are_no_damage() -> None:
+    """What their entries told of is nobody's any more: no record, no fault, no pause, and no ghost of one."""
+    world = lived([
+        lambda world: world.take(left(at=hour(1)), POLICY),
+        lambda world: held(world, CONTACT, 1, hour(2), NOW + timedelta(days=9)),
+        lambda world: asked(world, 1, hour(3), CONTACT),
+        lambda world: corrected(world, CONTACT, hour(1), hour(2)),
+    ])  # fmt: skip
+    memory = memory_of(world)
+    pause(PAUSE, world.telling(POLICY, "operator"), world.brake)
+    memory.pause = None
+    memory.batches[0].append([Entry(outcome=Outcome.HALTED, at=NOW, cause="manual", policy="")])
+    memory.facts.clear()
+    of_the_old = replace(ports(world), ledger=Dropped(memory))
+    assert pause_again(restoring(world), of_the_old) is None
+    done = rebuild(restoring(world), of_the_old)
+    assert (done.records, done.added, done.unreadable) == (1, 1, 0)
+    assert memory.pause is None
+    assert memory.facts.keys() == {CONTACT}
+    assert memory.facts[CONTACT].of(LEFT) == {hour(2)}
+    assert (memory.facts[CONTACT].holds, memory.facts[CONTACT].requests) == ({}, {})
+
+
+def test_a_pause_that_was_ended_stays_ended_without_names() -> None:
+    """That somebody resumed is hashed; who did, is in the name, and may be gone."""
+    world = lived([])
+    pause(PAUSE, world.telling(POLICY, "operator"), world.brake)
+    resume("staff-2", world.telling(POLICY, "operator"), world.brake)
+    paused, resumed = world.business.entries()
+    assert longest_pause([paused, {**resumed, "details": {}}]) is None
+
+
 def test_a_ledger_that_can_be_read_pauses_nothing() -> None:
     """Only what may have told of a hold does."""
     world = lived([lambda world: world.take(left(at=hour(1)), POLICY)])
@@ -459,5 +510,5 @@ def test_a_lapsed_pause_is_no_reason_to_leave_lapse_running() -> None:
 def test_an_entry_without_a_readable_time_is_none() -> None:
     """An answer counts by the entry's own instant, so it must have one."""
     entry = Entry(outcome=Outcome.ANSWERED, at=NOW, cause="manual", policy="", details={"requests": "R-1"})
-    assert is_readable({**entry.as_json(), "record": ""})
-    assert not is_readable({**entry.as_json(), "record": "", "at": "yesterday"})
+    assert is_readable(as_kept(entry))
+    assert not is_readable({**as_kept(entry), "at": "yesterday"})
