@@ -24,7 +24,7 @@ class StackSeals:
     def last(self) -> LastSeal | None:
         """As `Seals.last`."""
         seal = SealBucket(self.client, self.bucket()).last()
-        return LastSeal(seal.number, seal.at, seal.heads) if seal else None
+        return LastSeal(seal.number, seal.at, seal.heads, seal.unnaming) if seal else None
 
     def files(self) -> Iterator[SealFile]:
         """As `Seals.files`: of each object its first version, which is the one that is locked the longest."""

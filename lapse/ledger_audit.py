@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from lapse.sealed import Dropping, Sealed  # cryptography takes its time to load
 
 type StoredBatch = Mapping[str, Any]
+UNSAID = "its names are gone, and no seal says that they may be"
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,7 @@ class FollowedChain:
         if self.dropping is not None and batch.get("names") is None:
             first = bisect_left(self.dropping, seq, key=lambda each: each.up_to)
             if first == len(self.dropping):
-                yield Finding(self.name, seq, "its names are gone, and no seal says that they may be")
+                yield Finding(self.name, seq, UNSAID)
             elif not _is_older(batch, self.dropping[first].kept_since):
                 yield Finding(self.name, seq, "its names are gone, though younger than the seal says")
 

@@ -10,11 +10,12 @@ from zoneinfo import ZoneInfo
 
 from lapse.controls import Controls
 from lapse.lateness import Lateness
-from lapse.ledger_audit import FollowedChain, chains_to_follow
+from lapse.ledger_audit import UNSAID, FollowedChain, chains_to_follow
+from lapse.seals import NEVER, LastSeal
 from shared.evidence import Outcome
 from shared.facts import COMPLETED
 from shared.instants import parse_rfc3339
-from shared.ledger import Finding, Head
+from shared.ledger import Finding
 from shared.ledger_batch import Batch, Kept, entries_in
 
 DAYS = 90
@@ -80,21 +81,31 @@ class Reader:
     """Is told how many entries were read."""
     witness: Callable[[Kept], None] = lambda _: None
     """Is shown each entry."""
-    sealed: Mapping[str, Head] = field(default_factory=dict)
-    """The heads that the last seal names: the chains must still have them. It is read before the ledger."""
+    sealed: LastSeal | None = None
+    """The last seal, read before the ledger: its heads must still be there, and names as far as it says."""
 
     def read(self, lapse: Controls) -> LedgerTotals:
         """All chains, one after the other, in constant memory."""
         today = self.now.astimezone(self.zone).date()
         totals = LedgerTotals(today - timedelta(days=DAYS - 1))
-        for shard, chain in enumerate(chains_to_follow(self.sealed, "last seal's head").values()):
+        heads = self.sealed.heads if self.sealed else {}
+        for shard, chain in enumerate(chains_to_follow(heads, "last seal's head").values()):
             totals.chains.append(chain)
-            batches = self._counted(lapse.ledger.batches(shard), totals)
-            for finding in one_after_another(chain.follow(batches), chain.end()):
+            unsaid = list[Any]()
+            batches = self._noting(lapse.ledger.batches(shard), chain.name, unsaid)
+            followed = chain.follow(self._counted(batches, totals))
+            for finding in one_after_another(followed, chain.end(), _still(unsaid, chain.name, lapse)):
                 totals.found += 1
                 if totals.found <= MOST_FINDINGS:
                     totals.findings.append(finding)
         return totals
+
+    def _noting(self, batches: Iterable[Batch], chain: str, unsaid: list[Any]) -> Iterator[Batch]:
+        """The same batches; the numbers of those whose names are gone, though the seal does not say so."""
+        for batch in batches:
+            if self.sealed and batch["names"] is None and batch["seq"] > self.sealed.unnaming.get(chain, 0):
+                unsaid.append(batch["seq"])
+            yield batch
 
     def _counted(self, batches: Iterable[Batch], totals: LedgerTotals) -> Iterator[Batch]:
         """The same batches. What cannot be read is not counted: the verifier finds it."""
@@ -126,3 +137,12 @@ class Reader:
                 totals.lateness[Lateness.of(at - due)] += 1
         elif outcome in _ENDS or (outcome is Outcome.ANSWERED and reason not in COMPLETED):
             totals.not_erased[outcome, reason] += 1
+
+
+def _still(unsaid: Iterable[Any], chain: str, lapse: Controls) -> Iterator[Finding]:
+    """Of these batches, whose names are gone, those that no seal lets go that came meanwhile."""
+    last: LastSeal | None = None
+    for seq in unsaid:
+        last = last or lapse.seals.last() or NEVER
+        if seq > last.unnaming.get(chain, 0):
+            yield Finding(chain, seq, UNSAID)

@@ -12,6 +12,7 @@ from lapse.copies import TableCopies
 from lapse.late_progress import LateProgress
 from lapse.ledger_totals import LedgerTotals, Reader
 from lapse.present import Present, look_at_present
+from lapse.seals import NEVER
 from lapse.timetable import Timetable, read_timetable
 from shared.ledger_batch import Kept
 from shared.policy import Policy
@@ -59,7 +60,7 @@ def look_over(
     with LateProgress("Reading timers", None) as progress:
         table = read_timetable(lapse, now, DAYS_AHEAD, KEPT, progress.advance)
     present = look_at_present(lapse, now, table.horizon(now))
-    sealed = present.last_seal.heads if present.last_seal else {}
+    sealed = None if present.seal_unknown else present.last_seal or NEVER
     with LateProgress("Reading the ledger", None) as progress:
         ledger = Reader(now, lapse.zone, progress.advance, witness, sealed).read(lapse)
     reasons = lapse.dead_letters.reasons()

@@ -1,13 +1,14 @@
 """The seals of the ledger, as operators and auditors see them: the last one, and all of them as files."""
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path, PurePosixPath
 from typing import Protocol
 
 from lapse.trouble import TroubleError
 from lapse.whole_file import written
+from shared.instants import FIRST
 from shared.ledger import Head
 
 
@@ -19,6 +20,12 @@ class LastSeal:
     at: datetime
     heads: Mapping[str, Head]
     """What the chains ended with then, by their names."""
+    unnaming: Mapping[str, int] = field(default_factory=dict)
+    """Up to which of their batches names may be gone since."""
+
+
+NEVER = LastSeal(0, FIRST, {})
+"""Stands for the last seal of a ledger that was never sealed."""
 
 
 @dataclass(frozen=True)

@@ -117,7 +117,7 @@ def test_the_last_seal_is_known() -> None:
         text = json.dumps({"body": sealing.last.body, "signature": ""})
         s3.put_object(Bucket="seals", Key="seals/0000000001.json", Body=text.encode())
         s3.put_object(Bucket="seals", Key="seals/9999999999.json", Body=b"canary")  # no seal: passed over
-        assert seals.last() == LastSeal(1, NOW, sealing.last.heads)
+        assert seals.last() == LastSeal(1, NOW, sealing.last.heads, sealing.last.unnaming)
 
 
 def test_a_stack_without_seals_says_so() -> None:

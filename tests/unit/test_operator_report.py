@@ -18,7 +18,7 @@ import rfc8785
 from lapse import whole_file
 from lapse.copies import TableCopies
 from lapse.lateness import Lateness
-from lapse.ledger_totals import MOST_FINDINGS
+from lapse.ledger_totals import MOST_FINDINGS, Reader
 from lapse.overview import look_over
 from lapse.seals import LastSeal
 from lapse.verdict import Colour, verdict_of
@@ -274,6 +274,51 @@ def test_a_sealed_chain_that_was_cut_off_is_red(operator: Operator, tmp_path: Pa
     answer = operator.types("report", "--html", page)
     assert (answer.code, answer.out.splitlines()[0]) == (1, "The ledger is not whole: 1 finding.")
     assert f"the last seal's head is missing: the chain ends with batch {left}" in text_of(page)
+
+
+def test_names_that_no_seal_lets_go_are_red(operator: Operator, tmp_path: Path) -> None:
+    """Those of all batches behind the last seal's word, and before there is a seal those of all."""
+    first, second, *others = operator.ledger.batches(3)
+    operator.ledger.forged[3] = [{**first, "names": None}, {**second, "names": None}, *others]
+    page = tmp_path / "report.html"
+    for latest, batches in (
+        (LastSeal(212, NOW - HOUR, {}, {"03": 2, "04": 9}), []),
+        (LastSeal(212, NOW - HOUR, {}, {"03": 1, "04": 9}), [2]),
+        (LastSeal(212, NOW - HOUR, {}), [1, 2]),
+        (None, [1, 2]),
+    ):
+        operator.seals.latest = latest
+        answer = operator.types("report", "--html", page)
+        assert (answer.code, "The ledger is not whole: " in answer.out) == (int(bool(batches)), bool(batches))
+        findings = look_over(operator.controls(), NOW).ledger.findings
+        assert [(each.shard, each.seq) for each in findings] == [("03", seq) for seq in batches]
+        for seq in batches:
+            assert f"03 {seq} - its names are gone, and no seal says that they may be" in text_of(page)
+
+
+def test_names_that_a_seal_let_go_meanwhile_are_no_finding(operator: Operator) -> None:
+    """The sealing ran while the ledger was read: the last seal is read again before anybody is alarmed."""
+    first, second, *others = operator.ledger.batches(3)
+    operator.ledger.forged[3] = [{**first, "names": None}, {**second, "names": None}, *others]
+    operator.seals.latest = LastSeal(212, NOW - HOUR, {}, {"03": 1})
+
+    def advance(_read: int) -> None:
+        operator.seals.latest = LastSeal(213, NOW, {}, {"03": 2})
+
+    reader = Reader(NOW, operator.controls().zone, advance, sealed=operator.seals.latest)
+    assert reader.read(operator.controls()).findings == []
+    operator.seals.failure = CallFailedError("GetObject", "AccessDenied")  # it is asked only if it must be
+    assert replace(reader, sealed=operator.seals.latest).read(operator.controls()).findings == []
+
+
+def test_a_seal_that_cannot_be_read_lets_nothing_be_compared(operator: Operator) -> None:
+    """Neither heads nor names: that is said, and is no finding."""
+    first, *others = operator.ledger.batches(3)
+    operator.ledger.forged[3] = [{**first, "names": None}, *others]
+    operator.seals.failure = CallFailedError("GetObject", "AccessDenied")
+    seen = look_over(operator.controls(), NOW)
+    assert seen.ledger.findings == []
+    assert any("the ledger was not compared with it" in each for each in verdict_of(seen).remarks)
 
 
 def test_many_findings_are_counted_and_the_first_named(operator: Operator) -> None:
