@@ -46,29 +46,22 @@ class Finding:
         return f"{place}{'' if self.entry is None else f', entry {self.entry}'}: {self.what}"
 
 
-def verify(
-    shard: str, batches: Iterable[Mapping[str, Any]], head: Head | None = None, after: Head = _BEGINNING
-) -> Iterator[Finding]:
+def verify(shard: str, batches: Iterable[Mapping[str, Any]], after: Head = _BEGINNING) -> Iterator[Finding]:
     """Verify a shard's chain, or what follows a known batch of it, in one pass and constant memory.
 
-    Without a kept head, a chain cannot tell that its tail was cut or forged to the end: keep heads elsewhere.
+    A chain cannot tell that its tail was cut or forged to the end: keep heads elsewhere, and compare.
 
     Args:
         shard: the shard, such as `03`.
         batches: as stored, in order: mappings of `shard`, `seq`, `prev`, `hash`, `body`, `names` (or `None`).
-        head: what the chain ended with at some time.
         after: the batch that the first of these has to follow.
     """
     last = after
-    met = head in {None, last}
     for batch in batches:
-        findings = list(_shape(batch)) or [*_alone(shard, batch), *_link(last, head, batch)]
+        findings = list(_shape(batch)) or [*_alone(shard, batch), *_link(last, batch)]
         yield from (Finding(shard, batch.get("seq"), what, entry) for what, entry in findings)
         if type(batch.get("seq")) is int:
-            met = met or (head is not None and batch["seq"] == head.seq)
             last = max(last, Head(batch["seq"], str(batch.get("hash"))), key=lambda each: each.seq)
-    if head and not met:
-        yield Finding(shard, head.seq, f"the kept head is missing: the chain ends with batch {last.seq}")
 
 
 def _shape(batch: Mapping[str, Any]) -> Iterator[_What]:
@@ -81,8 +74,8 @@ def _shape(batch: Mapping[str, Any]) -> Iterator[_What]:
         yield "it has more than a batch has", None
 
 
-def _link(last: Head, head: Head | None, batch: Mapping[str, Any]) -> Iterator[_What]:
-    """Whether it follows the batch before, and is what was kept as head."""
+def _link(last: Head, batch: Mapping[str, Any]) -> Iterator[_What]:
+    """Whether it follows the batch before."""
     seq = batch["seq"]
     if seq > last.seq + 1:
         missing = f"batches {last.seq + 1} to {seq - 1} are" if seq > last.seq + 2 else f"batch {seq - 1} is"
@@ -91,8 +84,6 @@ def _link(last: Head, head: Head | None, batch: Mapping[str, Any]) -> Iterator[_
         yield f"it comes after batch {last.seq}: repeated, out of order or before the first", None
     elif batch["prev"] != last.hash:
         yield f"prev is not the hash of batch {last.seq}: one of the two was replaced or inserted", None
-    if head and seq == head.seq and batch["hash"] != head.hash:
-        yield "it is not the batch whose hash was kept as head", None
 
 
 def _alone(shard: str, batch: Mapping[str, Any]) -> Iterator[_What]:

@@ -22,6 +22,7 @@ from shared.ledger_index import LedgerReader, index_partition
 from shared.ledger_table import LedgerTable
 from shared.record import RecordRef
 from tests.builders import LONG_AGO, NOW, as_kept, contact_ref, shipment_ref
+from tests.followed import followed
 from tests.worlds import make_table
 
 SHARD = 3
@@ -116,7 +117,7 @@ def about(*several: RecordRef, **changes: Any) -> list[Entry]:
 def names_in(ledger: LedgerReader, shard: int = SHARD) -> list[str]:
     """The records of all entries of a sound chain, in order."""
     batches = list(ledger.batches(shard))
-    assert list(verify(f"{shard:02}", batches, Head(*ledger.end(shard)))) == []
+    assert followed(f"{shard:02}", batches, Head(*ledger.end(shard))) == []
     return [each.entry["record"] for batch in batches for each in entries_in(batch)]
 
 

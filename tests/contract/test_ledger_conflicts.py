@@ -13,13 +13,14 @@ from moto import mock_aws
 from shared import ledger_table
 from shared.evidence import Entry, Outcome
 from shared.failure import CallFailedError
-from shared.ledger import Head, verify
+from shared.ledger import Head
 from shared.ledger_batch import entries_in
 from shared.ledger_index import LedgerReader
 from shared.ledger_table import LedgerTable
 from shared.record import RecordRef
 from shared.tally import Count
 from tests.builders import NOW, policy, shipment, shipment_ref, shipped
+from tests.followed import followed
 from tests.worlds import AwsBusiness, World, aws_world
 
 POLICY = policy()
@@ -93,7 +94,7 @@ def kept(world: World, record: RecordRef = RECORD) -> list[list[tuple[str, str]]
     """The batches of a sound chain, in order: record and outcome."""
     reader = LedgerReader(amazon(world).dynamodb, amazon(world).ledger_table)
     batches = list(reader.batches(record.shard))
-    assert list(verify(f"{record.shard:02}", batches, Head(*reader.end(record.shard)))) == []
+    assert followed(f"{record.shard:02}", batches, Head(*reader.end(record.shard))) == []
     entries = [[each.entry for each in entries_in(batch)] for batch in batches]
     return [[(each["record"], each["outcome"]) for each in batch] for batch in entries]
 

@@ -10,10 +10,11 @@ from typing import Any
 
 import rfc8785
 
-from shared.ledger import Head, verify
+from shared.ledger import Head
 from shared.ledger_batch import BEGINNING
 from shared.timer import Timer
 from tests.builders import NOW
+from tests.followed import followed
 from tests.memory import Memory
 from tests.simulation.deadlines import GRACE
 from tests.simulation.history import FOR_EVER, Asked, is_ours, mark_end
@@ -48,10 +49,10 @@ def judge_chains(
         if not chain.rows and number not in heads:
             continue
         shard, head = f"{number:02}", heads[number]
-        findings = [str(each) for each in verify(shard, chain.rows, head)]
+        findings = [str(each) for each in followed(shard, chain.rows, head)]
         if findings or not chain.rows or head != Head(*end_of(chain.rows[-1])):
             oracle.violated("I7", f"chain {shard} does not verify")
-        if chain.rows and not list(verify(shard, tampered(chain.rows, chance), head)):
+        if chain.rows and not followed(shard, tampered(chain.rows, chance), head):
             oracle.violated("I7", f"chain {shard}: tampering is not found")
 
 

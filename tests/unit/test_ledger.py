@@ -17,6 +17,7 @@ from shared.evidence import Entry, Outcome
 from shared.ledger import Finding, Head, verify
 from shared.ledger_batch import BEGINNING, MOST_BYTES, chained, entries_in, seal, split
 from tests.builders import LONG_AGO, NOW, shipment_ref
+from tests.followed import followed
 
 type Chain = list[dict[str, Any]]
 type Tampering = Callable[[Chain], object]
@@ -68,7 +69,7 @@ def copy(chain: Chain) -> Chain:
 
 def found(chain: Chain, head: Head | None = None) -> list[tuple[Any, int | None]]:
     """The places of what is wrong."""
-    return [(finding.seq, finding.entry) for finding in verify(SHARD, chain, head)]
+    return [(finding.seq, finding.entry) for finding in followed(SHARD, chain, head)]
 
 
 def digest(text: str) -> str:
@@ -150,8 +151,8 @@ ALL_FROM_51: list[tuple[int, None]] = [(n, None) for n in range(51, 102)]
         ),
         (lambda c: c[49].update(hash="0" * 64), [(50, None), (51, None)], "hash is not that of the body"),
         (lambda c: forge(c[49], outcome("dropped")), [(51, None)], "prev is not the hash of batch 50"),
-        (lambda c: forge(c[99], outcome("dropped")), [(100, None)], "whose hash was kept as head"),
-        (lambda c: forge_all(c, outcome("dropped"), 49), [(100, None)], "whose hash was kept as head"),
+        (lambda c: forge(c[99], outcome("dropped")), [(100, None)], "whose hash is the kept head"),
+        (lambda c: forge_all(c, outcome("dropped"), 49), [(100, None)], "whose hash is the kept head"),
         (lambda c: c.pop(49), [(51, None)], "batch 50 is missing"),
         (lambda c: c.pop(0), [(2, None)], "batch 1 is missing"),
         (lambda c: c.__delitem__(slice(10, 20)), [(21, None)], "batches 11 to 20 are missing"),
@@ -172,7 +173,7 @@ def test_the_place_of_a_tampering_is_named(
     """Any one entry or batch that was edited, removed, inserted, swapped or forged, among 10,000 entries."""
     chain = copy(LONG)
     tamper(chain)
-    findings = list(verify(SHARD, chain, head_of(LONG)))
+    findings = followed(SHARD, chain, head_of(LONG))
     assert {(each.seq, each.entry) for each in findings} == set(places)
     assert any(words in str(finding) for finding in findings)
 

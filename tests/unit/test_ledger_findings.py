@@ -10,9 +10,10 @@ import pytest
 import rfc8785
 
 from shared.evidence import Entry, Outcome
-from shared.ledger import Head, verify
+from shared.ledger import Head
 from shared.ledger_batch import BEGINNING, chained, seal
 from tests.builders import NOW, shipment_ref
+from tests.followed import followed
 
 type Batch = dict[str, Any]
 type Chain = list[Batch]
@@ -39,7 +40,7 @@ def forged(batch: Batch, **changes: Any) -> None:
 
 
 def said(chain: Chain, head: Head | None = None) -> list[str]:
-    return [str(finding).removeprefix("shard 03, ") for finding in verify(SHARD, chain, head)]
+    return [str(finding).removeprefix("shard 03, ") for finding in followed(SHARD, chain, head)]
 
 
 ENTRIES = json.loads(chain_of(1)[0]["body"])["entries"]
@@ -124,7 +125,7 @@ def test_a_kept_head_is_missed_or_found_to_be_another() -> None:
     assert said(chain, Head(4, "ab")) == [
         "batch 4: the kept head is missing: the chain ends with batch 3",
     ]
-    assert said(chain, Head(2, "ab")) == ["batch 2: it is not the batch whose hash was kept as head"]
+    assert said(chain, Head(2, "ab")) == ["batch 2: it is not the batch whose hash is the kept head"]
 
 
 @pytest.mark.parametrize(("number", "is_sound"), [(100, True), (101, False)])
