@@ -31,11 +31,11 @@ CHAINS = [f"{shard:02}" for shard in range(16)]
 FRAME = ["prev", "seq", "shard"]
 BATCH = {*FRAME, "hash", "body", "names"}
 FORMAT, MOST, SALT = 3, 100, 32  # version of batches and entries; entries of a batch; digits of a salt
-UNREADABLE = (LookupError, TypeError, ValueError, AttributeError, OverflowError, RecursionError)
+ODD = (InvalidSignature, LookupError, TypeError, ValueError, AttributeError, OverflowError, RecursionError)
 findings: list[str] = []
 
 
-class Wrong(Exception):  # noqa: N818 -- what is found is no error of this program
+class Wrong(ValueError):  # noqa: N818 -- what is found is no error of this program
     """What is wrong with what is looked at."""
 
 
@@ -45,23 +45,15 @@ def must(true: object, what: str) -> None:
         raise Wrong(what)
 
 
-def found(place: str, what: str) -> None:
-    """Print what is wrong, and where."""
-    findings.append(place)
-    print(f"{place}: {what}")
-
-
 @contextmanager
 def at(place: str) -> Iterator[None]:
-    """Whatever is wrong inside is found there; what comes behind is looked at all the same."""
+    """Whatever is wrong inside is found there, and printed; what comes behind is looked at all the same."""
     try:
         yield
-    except Wrong as what:
-        found(place, str(what))
-    except InvalidSignature:
-        found(place, "its signature is not of its body")
-    except UNREADABLE:
-        found(place, "it cannot be read")
+    except ODD as error:
+        findings.append(place)
+        odd = "" if isinstance(error, Wrong) else f"it cannot be read or verified ({type(error).__name__})"
+        print(f"{place}: {odd or error}")
 
 
 def whole(number: str) -> int:
@@ -104,21 +96,19 @@ def sha256(text: str) -> str:
 def verify_seals(directory: Path, keys: dict[str, Any]) -> list[dict[str, Any]]:
     """Each is signed, has its file's number, and follows the one before. Returns what signed ones say."""
     files = {int(each.stem): each for each in directory.glob("[0-9]" * 10 + ".json")}
-    if not files:
-        found("seal 1", "there is none")
+    with at("seal 1"):
+        must(files, "there is none")
     digests, signed = {0: ""}, list[dict[str, Any]]()
     for before, number in pairwise([0, *sorted(files)]):
-        if number > before + 1:
-            found(f"seal {before + 1}", f"missing, up to seal {number - 1}")
+        with at(f"seal {before + 1}"):
+            must(number <= before + 1, f"missing, up to seal {number - 1}")
         with at(f"seal {number}"):
             file = json.loads(files[number].read_text(encoding="utf-8", errors="replace"))
             digests[number] = sha256(file["body"])
-            seal, signature = (
-                canonical(file["body"]),
-                base64.b64decode(file["signature"], validate=True),
-            )
+            seal = canonical(file["body"])
             must(seal["v"] == 1, "it is of another version")
             must(seal["public_key"] in keys, "it is signed by a key that was not given")
+            signature = base64.b64decode(file["signature"], validate=True)
             keys[seal["public_key"]].verify(signature, file["body"].encode(), ECDSA(SHA256()))
             reached, _ = progress(seal), instant(seal["kept_since"])
             signed.append(seal)
@@ -150,22 +140,18 @@ class Chain:
 
     def verify(self, batch: dict[str, Any]) -> None:
         """A batch is sound, follows the one before, is what was sealed, and lost no name before its time."""
-        seq, its_hash = batch.get("seq"), str(batch.get("hash"))
+        seq, its_hash, last, last_hash = batch.get("seq"), str(batch.get("hash")), self.last, self.last_hash
+        sealed = self.heads.pop(seq, {its_hash}) if type(seq) is int else {its_hash}
+        if type(seq) is int and seq > last:
+            self.last, self.last_hash = seq, its_hash
         place = f"shard {self.name}, batch {seq}"
         with at(place):
             verify_batch(place, batch)
-        with at(place):
-            must(seq == self.last + 1, f"it follows batch {self.last}: one is missing, repeated or moved")
-            must(batch["prev"] == self.last_hash, "it does not follow the batch before it")
-        if type(seq) is not int:
-            return
-        with at(place):
-            must(self.heads.pop(seq, {its_hash}) == {its_hash}, "it is not the batch that was sealed")
-        with at(place):
+            must(seq == last + 1, f"it follows batch {last}: one is missing, repeated or moved")
+            must(batch["prev"] == last_hash, "it does not follow the batch before it")
+            must(sealed == {its_hash}, "it is not the batch that was sealed")
             may_be_gone = batch["names"] is not None or self.is_old(batch)
             must(may_be_gone, "its names are gone, though younger than the seal says")
-        if seq > self.last:
-            self.last, self.last_hash = seq, its_hash
 
     def is_old(self, batch: dict[str, Any]) -> bool:
         """Whether all that it tells of is older than the first seal says by which its names may be gone."""
@@ -177,7 +163,8 @@ class Chain:
     def end(self) -> None:
         """Every batch that was ever sealed as a head was there."""
         for seq in sorted(self.heads.keys() - {0}):
-            found(f"shard {self.name}, batch {seq}", f"sealed, and missing: the chain ends with {self.last}")
+            with at(f"shard {self.name}, batch {seq}"):
+                must(None, f"it was sealed, and is missing: the chain ends with batch {self.last}")
         if self.last > self.sealed:
             print(f"(shard {self.name}: from batch {self.sealed + 1} on nothing is sealed yet)")
 
@@ -185,8 +172,6 @@ class Chain:
 def verify_batch(place: str, batch: dict[str, Any]) -> None:
     """The body is as hashed, says what the batch says, and its entries are about what is named."""
     must(batch.keys() == BATCH and type(batch["seq"]) is int, "it is of another form")
-    with at(place):
-        must(sha256(batch["body"]) == batch["hash"], "its hash is not that of its body")
     body = canonical(batch["body"])
     entries, frame = body["entries"], {name: batch[name] for name in FRAME}
     must(body == {"entries": entries, "v": FORMAT, **frame}, "its body is that of another batch")
@@ -199,6 +184,7 @@ def verify_batch(place: str, batch: dict[str, Any]) -> None:
             must(entry["v"] == FORMAT and type(entry["commitment"]) is str, "it is of another version")
             is_so = not named or entry["commitment"] == commitment(name)
             must(is_so, "it is not about the record and details that are named")
+    must(sha256(batch["body"]) == batch["hash"], "its hash is not that of its body")
 
 
 def commitment(name: Any) -> str:

@@ -31,6 +31,11 @@ def a_removed_batch_is_closed_over(files: Files) -> None:
     files.follow(3, files.batch(2)["hash"])
 
 
+def a_number_is_left_out(files: Files) -> None:
+    files.put(4, seq=5)
+    files.edit(5, lambda body: body.update(seq=5))
+
+
 def the_tail_is_cut_and_goes_on(files: Files) -> None:
     files.edit(3, lambda body: body["entries"][0].update(outcome="already_absent"))
     files.chain_anew(3)
@@ -273,6 +278,7 @@ TAMPERINGS: dict[Callable[[Files], None], set[str]] = {
     entries_change_places: {B2, f"{B2}, entry 0", f"{B2}, entry 1", B3},
     a_batch_is_removed: {B2, B3},
     a_removed_batch_is_closed_over: {B2, B3},
+    a_number_is_left_out: {f"shard {CHAIN:02}, batch 5"},
     the_tail_is_cut_and_goes_on: {B3},
     a_batch_is_of_another_chain: {OTHER, B2, B3},
     another_salt_is_given: {f"{B2}, entry 1"},
