@@ -8,7 +8,8 @@ from rich.table import Table
 from rich.text import Text
 
 from shared.instants import DAY, MINUTE, AnchorFormat
-from shared.policy import Anchor, Counting, KeyTemplate, Mode, Policy, Rule
+from shared.key_template import KeyTemplate
+from shared.policy import Anchor, Counting, Mode, Policy, Rule
 from shared.record import Path
 
 _HOUR = timedelta(hours=1)

@@ -21,7 +21,8 @@ from pydantic import (
 
 from shared.facts import FactKind
 from shared.instants import DAY, UnreadableInstantError, add, parse_rfc3339
-from shared.policy import EMAIL, Rule, Trigger
+from shared.key_template import EMAIL
+from shared.policy import Rule, Trigger
 from shared.record import RecordRef
 from shared.refused import RefusedError
 

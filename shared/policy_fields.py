@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from shared.policy import KeyTemplate
+from shared.key_template import KeyTemplate
 from shared.record import Path, WireValue
 
 _PERIOD = re.compile(

@@ -9,7 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from shared.contract import Detail, Instant, Reference, not_ahead, open_envelope, validated
 from shared.facts import Request
-from shared.policy import KeyTemplate, Policy, Rule
+from shared.key_template import KeyTemplate
+from shared.policy import Policy, Rule
 from shared.policy_fields import Name
 from shared.record import RecordRef
 from shared.refused import RefusedError

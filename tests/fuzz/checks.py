@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 
 from shared.instants import DAY, FIRST, LAST, parse_rfc3339, to_text
-from shared.policy import EMAIL
+from shared.key_template import EMAIL
 from shared.record import SHARDS, RecordRef
 from shared.refused import RefusedError
 from tests.builders import NOW

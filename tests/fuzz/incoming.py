@@ -11,8 +11,8 @@ from shared.deliveries import Deliveries
 from shared.disputes import Closed, MarkOutdated, Opened, read_dispute
 from shared.foreign_values import NOT_BEFORE
 from shared.instants import DAY
+from shared.key_template import KeyTemplate
 from shared.mapping import NO_ENTRY, map_event
-from shared.policy import KeyTemplate
 from shared.record import RecordRef
 from shared.refused import RefusedError
 from shared.requests import read_request

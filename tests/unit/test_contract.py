@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from shared.contract import Told, read_event
 from shared.facts import FactKind
-from shared.policy import KeyTemplate, Rule, Trigger
+from shared.key_template import KeyTemplate
+from shared.policy import Rule, Trigger
 from shared.record import RecordRef
 from shared.refused import RefusedError
 from tests.builders import delivery_rule

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from shared.disputes import Closed, MarkOutdated, Opened, permitted, read_dispute
 from shared.facts import Closing, Hold
 from shared.instants import MICROSECOND
-from shared.policy import KeyTemplate
+from shared.key_template import KeyTemplate
 from shared.record import RecordRef
 from shared.refused import RefusedError
 from tests.builders import NOW, closed, delivery_rule, event, mark_outdated, opened, policy, shipment_ref

@@ -14,7 +14,7 @@ from shared.failure import CallFailedError
 from shared.hold_mark import MarkChange
 from shared.hold_records import Held, place_hold, put_mark_right, release_hold
 from shared.instants import to_text
-from shared.policy import KeyTemplate
+from shared.key_template import KeyTemplate
 from shared.record import Path, RecordRef, WireValue
 from shared.retention import wake_up_minute
 from shared.tally import Count

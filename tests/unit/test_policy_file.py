@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from shared.facts import FactKind
 from shared.instants import AnchorFormat
-from shared.policy import Anchor, Counting, Guard, KeyTemplate, Merge, Mode, Policy, Rule, Trigger
+from shared.key_template import KeyTemplate
+from shared.policy import Anchor, Counting, Guard, Merge, Mode, Policy, Rule, Trigger
 from shared.policy_file import PolicyError, read_policy
 from shared.record import Path, RecordRef, WireValue
 

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.policy import MOST_KEY_BYTES, Rule
+from shared.key_template import MOST_KEY_BYTES
+from shared.policy import Rule
 from shared.record import RecordRef
 from shared.refused import RefusedError
 from tests.builders import delivery_rule, rules_from

@@ -2,7 +2,8 @@
 
 import pytest
 
-from shared.policy import _MOST_BITS, MOST_REFERENCE_BYTES, KeyTemplate, Rule
+from shared.key_template import _MOST_BITS, KeyTemplate
+from shared.policy import MOST_REFERENCE_BYTES, Rule
 from shared.record import WireValue
 from shared.refused import RefusedError
 from tests.builders import delivery_rule

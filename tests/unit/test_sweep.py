@@ -10,7 +10,8 @@ import pytest
 from shared.failure import CallFailedError
 from shared.finding import RecordsPage
 from shared.instants import SECOND
-from shared.policy import KeyTemplate, Mode, Policy, Rule
+from shared.key_template import KeyTemplate
+from shared.policy import Mode, Policy, Rule
 from shared.record import RecordRef
 from shared.retention import GRACE
 from shared.sweep import SweepReport

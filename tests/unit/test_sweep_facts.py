@@ -12,7 +12,8 @@ from shared.facts import FactKind, Facts, Hold, Request
 from shared.failure import CallFailedError
 from shared.finding import FactsPage
 from shared.instants import LAST, SECOND
-from shared.policy import KeyTemplate, Mode, Policy
+from shared.key_template import KeyTemplate
+from shared.policy import Mode, Policy
 from shared.record import RecordRef
 from shared.sweep_pages import EXPIRES_SOON
 from shared.tally import Count
