@@ -35,8 +35,6 @@ class Overview:
     ledger: LedgerTotals
     dead_letters: Mapping[str, int]
     """By reason."""
-    failures: int
-    """Messages of rules, wake-ups, the purge and the sweep that failed."""
     copies: Sequence[TableCopies]
 
     @property
@@ -74,6 +72,5 @@ def look_over(
         timetable=table,
         ledger=ledger,
         dead_letters=reasons,
-        failures=lapse.dead_letters.failures(),
         copies=lapse.copies.of_tables(),
     )

@@ -45,6 +45,8 @@ class Present:
     seal_unknown: str
     """Why it is not known whether there is one, or ""."""
     dead_letters: int
+    failures: int
+    """Messages of rules, wake-ups, the purge and the sweep that failed."""
     holds: tuple[tuple[RecordRef, Hold], ...]
     """In force; those that end first on top."""
     requests: tuple[tuple[RecordRef, Request], ...]
@@ -147,6 +149,7 @@ def look_at_present(lapse: Controls, now: datetime, horizon: Horizon) -> Present
         last_seal=last_seal,
         seal_unknown=seal_unknown,
         dead_letters=lapse.dead_letters.count(),
+        failures=lapse.dead_letters.failures(),
         holds=tuple(sorted(holds, key=lambda each: (each[1].until or LAST, each[0].text))),
         requests=tuple(sorted(requests, key=lambda each: (each[1].requested_at, each[0].text))),
         unreadable_facts=unreadable,

@@ -46,6 +46,7 @@ def as_json(seen: Overview) -> dict[str, Any]:
         "stack": {"name": seen.stack, "account": seen.account, "region": seen.region},
         "policy": {"id": seen.policy.id, "digest": seen.policy.digest},
         "dead_letters": here.dead_letters,
+        "failures": here.failures,
         "unreadable": here.unreadable,
         "last_sweep": here.sweep and {"began": here.sweep.began, "finished": here.sweep.finished},
         "last_purge": here.last_purge and vars(here.last_purge),
@@ -67,7 +68,7 @@ def evidence_csv(folder: Path) -> Iterator[WrittenRows]:
 def add_evidence(rows: WrittenRows, kept: Kept) -> None:
     """An entry of the ledger, if it tells of an erasure."""
     if str(kept.entry.get("outcome")) in DISPOSED:
-        rows.add(disposed_row(kept))
+        rows.add(_listed(disposed_row(kept)))
 
 
 def write_lists(lapse: Controls, seen: Overview, folder: Path) -> None:
@@ -83,7 +84,11 @@ def _write(path: Path, columns: Sequence[str], rows: Iterable[Row]) -> None:
     with written(path) as out:
         lines = WrittenRows(columns, out)
         for row in rows:
-            lines.add({**row, "key": key_cell(row["key"])} if "key" in row else row)
+            lines.add(_listed(row))
+
+
+def _listed(row: Row) -> Row:
+    return {**row, "key": key_cell(row["key"])} if "key" in row else row
 
 
 def _columns(table: Table) -> Sequence[str]:

@@ -48,8 +48,21 @@ TITLES: Mapping[str, str] = {
 }
 """Of columns whose names do not say it themselves."""
 _NUMBERS = {
-    *("overdue", "today", "in_7_days", "in_30_days", "attempts", "waiting", "held", "observed"),
-    *("implausible", "re_added", "erased", "days_left", "timers", "erasures", "times", "messages"),
+    *("overdue", "today", "in_7_days", "in_30_days", "attempts", "without_timer"),
+    *(
+        "waiting",
+        "held",
+        "observed",
+        "implausible",
+        "no_anchor",
+        "re_added",
+        "erased",
+        "days_left",
+        "timers",
+        "erasures",
+        "times",
+        "messages",
+    ),
     *("batches", "entries", "share"),
 }
 STATES: Mapping[Colour, str] = {
@@ -89,7 +102,10 @@ def tables_of(seen: Overview) -> dict[str, Table]:
     here, by_rule, evidence = tables_of_present, tables_of_rules, tables_of_evidence
     found = [
         *(each(seen) for each in (here.overdue, here.due, here.holds, here.requests)),
-        *(each(seen) for each in (by_rule.rules, by_rule.figures, here.copies, here.dead_letters)),
+        *(
+            each(seen)
+            for each in (by_rule.rules, by_rule.figures, by_rule.swept, here.copies, here.dead_letters)
+        ),
         *(each(seen) for each in (evidence.erased, evidence.lateness, evidence.not_erased)),
         *(each(seen) for each in (evidence.chains, evidence.findings)),
     ]

@@ -69,6 +69,7 @@ def _json(lapse: Controls, seen: Present) -> dict[str, Any]:
         "requests_open": len(seen.requests),
         "first_answer_by": seen.answer_first,
         "dead_letters": seen.dead_letters,
+        "failures": seen.failures,
         "unreadable_facts": seen.unreadable_facts,
         "unreadable_timers": ahead.unreadable,
         **_swept(seen),

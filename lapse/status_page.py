@@ -45,6 +45,7 @@ def lines(seen: Present) -> Iterator[Line]:
         bad = found is Found.IMPLAUSIBLE and number > 0
         yield title, f"{number:,} at the last sweep" if through else "-", bad
     yield "Dead letters", f"{seen.dead_letters:,}", seen.dead_letters > 0
+    yield "Failures", f"{seen.failures:,}", seen.failures > 0
     yield "Unreadable", _unreadable(seen), seen.unreadable > 0
     yield from _of_runs(seen)
 

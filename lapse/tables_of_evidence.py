@@ -6,13 +6,14 @@ from typing import Any
 from lapse.answer import in_words
 from lapse.lateness import Lateness
 from lapse.overview import Overview
-from lapse.report_table import Row, Table, table
+from lapse.report_table import Row, Table, record_cells, table
 from shared.evidence import Outcome
 from shared.instants import parse_rfc3339
 from shared.ledger_batch import Kept
+from shared.record import RecordRef
 
 DISPOSED_COLUMNS = (
-    *("record", "outcome", "rule", "clause", "due", "at", "late_seconds"),
+    *("table", "key", "outcome", "rule", "clause", "due", "at", "late_seconds"),
     *("fields", "cause", "policy", "shard", "batch", "entry"),
 )
 """In CSV, where every erasure of the ledger stands."""
@@ -79,7 +80,8 @@ def disposed_row(kept: Kept) -> Row:
     """One erasure, as the ledger has it; what cannot be read is left out."""
     entry = kept.entry
     return {
-        **{name: entry.get(name) for name in ("record", "outcome", "rule", "clause", "due", "at", "cause")},
+        **_record(entry.get("record")),
+        **{name: entry.get(name) for name in ("outcome", "rule", "clause", "due", "at", "cause")},
         "late_seconds": _late(entry.get("at"), entry.get("due")),
         "fields": _fields(entry.get("fields", [])),
         "policy": entry.get("policy"),
@@ -87,6 +89,14 @@ def disposed_row(kept: Kept) -> Row:
         "batch": int(kept.seq),
         "entry": kept.position,
     }
+
+
+def _record(reference: object) -> Row:
+    """As in all lists; nothing where the ledger names it no more."""
+    try:
+        return record_cells(RecordRef.of(str(reference)))
+    except ValueError:
+        return {}
 
 
 def _fields(paths: Any) -> str:  # noqa: ANN401 -- somebody may have forged it

@@ -58,8 +58,8 @@ def _remarks(seen: Overview) -> Iterator[str]:
     if here.dead_letters:
         verb = "was" if here.dead_letters == 1 else "were"
         yield f"{counted(here.dead_letters, 'message')} {verb} refused or failed: dead letters."
-    if seen.failures:
-        yield f"{counted(seen.failures, 'run or delivery', 'runs or deliveries')} of Lapse itself failed."
+    if here.failures:
+        yield f"{counted(here.failures, 'run or delivery', 'runs or deliveries')} of Lapse itself failed."
     if here.unreadable:
         yield f"{counted(here.unreadable, 'row')} of Lapse's own tables cannot be read."
     early = seen.ledger.lateness[Lateness.EARLY]
@@ -86,6 +86,9 @@ def _of_sweeps(here: Present, policy: str) -> Iterator[str]:
         yield f"The last sweep began {since}: it is stale."
     if sweep and sweep.policy != policy:
         yield "The last sweep was by another policy than the one that is deployed."
+    if here.swept[Found.OVERDUE]:
+        number = counted(here.swept[Found.OVERDUE], "record was", "records were")
+        yield f"{number} overdue when the last sweep came by, which set a timer where none stood."
     if here.swept[Found.OBSERVED]:
         number = counted(here.swept[Found.OBSERVED], "erasure is", "erasures are")
         yield f"{number} due by a rule that only observes, and not done: so the last sweep found."

@@ -126,6 +126,12 @@ def unfinished_sweep(operator: Operator) -> None:
     operator.sweeps.sweep = Sweep(NOW - HOUR, operator.policy.digest, last_finished=NOW - 26 * HOUR)
 
 
+def swept_overdue(operator: Operator) -> None:
+    assert operator.sweeps.sweep
+    operator.sweeps.sweep.counts[DELIVERY, Found.OVERDUE] = 2
+    operator.sweeps.sweep.counts[DELIVERY, Found.WITHOUT_TIMER] = 2  # seen to by the sweep itself
+
+
 def observed(operator: Operator) -> None:
     assert operator.sweeps.sweep
     operator.sweeps.sweep.counts[DELIVERY, Found.OBSERVED] = 4000
@@ -207,6 +213,10 @@ def early(operator: Operator) -> None:
         (no_sweep, "There was no sweep yet."),
         (implausible, "1 record of the last sweep cannot be timed: the date is absurd, or cannot be read."),
         (unfinished_sweep, "The sweep is not through: what it finds is not known yet."),
+        (
+            swept_overdue,
+            "2 records were overdue when the last sweep came by, which set a timer where none stood.",
+        ),
         (
             observed,
             "4,000 erasures are due by a rule that only observes, and not done: so the last sweep found.",
@@ -415,7 +425,7 @@ def test_no_contact_detail_is_in_any_file(operator: Operator, tmp_path: Path) ->
         *("report", "--html", tmp_path / "r.html", "--csv", tmp_path / "csv", "--json", tmp_path / "r.json")
     )
     files = [path for path in tmp_path.rglob("*") if path.is_file()]
-    assert len(files) == 16
+    assert len(files) == 17
     assert not [path for path in files if "canary" in path.read_text()]
 
 
@@ -447,6 +457,9 @@ def test_lists_have_all_rows(tmp_path: Path) -> None:
     one = next(each for each in erased if each["outcome"] == "erased")
     assert one["policy"] == operator.policy.digest
     assert 14 <= int(one["late_seconds"]) < 84
+    assert {each["key"].partition("=")[0] for each in erased if each["table"] == "Contacts"} == {"contact_id"}
+    (nameless,) = [each for each in erased if each["outcome"] == "already_absent"]
+    assert (nameless["table"], nameless["key"], nameless["shard"]) == ("", "", "05")
     holds = rows_of(tmp_path / "lists" / "holds.csv")
     assert [each["key"] for each in holds] == [f"shipment_id=S-800{n}" for n in range(3)]
 
@@ -539,5 +552,5 @@ def test_a_new_stack_has_little_to_say(tmp_path: Path) -> None:
         "There is no seal yet: by itself a chain cannot show that its tail was cut off.",
     ):
         assert text in seen, text
-    assert "delivery-contact 0 0 0 0 0 - - - - - 0" in seen  # no sweep has counted anything
+    assert "delivery-contact - - - - - - - -" in seen  # no sweep has counted anything
     assert verdict_of(look_over(Operator().controls(), NOW)).colour is Colour.AMBER

@@ -36,6 +36,7 @@ def busy() -> Operator:
     operator = Operator()
     operator.memory.pause = Pause("staff-1", "check", NOW, NOW + DAY)
     operator.dead_letters.messages = 3
+    operator.dead_letters.failed = 2
     found = Counter({("r", Found.OVERDUE): 2, ("r", Found.OBSERVED): 4})
     operator.sweeps.sweep = Sweep(NOW - DAY, "digest", NOW - DAY / 2, found)
     operator.purges.last = LastPurge(NOW, "wake-up", 3)
@@ -78,6 +79,7 @@ def test_status_shows_what_somebody_should_see_to(busy: Operator) -> None:
         "Observing 4 at the last sweep",
         "Implausible 0 at the last sweep",
         "Dead letters 3",
+        "Failures 2",
         "Unreadable 0",
         "Last sweep began 2026-08-24 10:15Z, finished 2026-08-24 22:15Z",
         "Last purge 2026-08-25 10:15Z, wake-up, 3 of 16 parts",
@@ -108,6 +110,7 @@ def test_status_for_programs(busy: Operator) -> None:
         "requests_open": 2,
         "first_answer_by": "2026-08-26T10:15:00Z",
         "dead_letters": 3,
+        "failures": 2,
         "unreadable_facts": 0,
         "unreadable_timers": 0,
         "last_sweep": {
@@ -142,6 +145,7 @@ def test_status_of_a_quiet_stack() -> None:
             "Observing -",
             "Implausible -",
             "Dead letters 0",
+            "Failures 0",
             "Unreadable 0",
             "Last sweep none yet",
             "Last purge none noted yet",
