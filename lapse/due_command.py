@@ -12,13 +12,14 @@ from lapse.answer import add_row, answer, counted, table_of
 from lapse.arguments import AsCsv, AsJson
 from lapse.controls import Controls, controls
 from lapse.examples import example
+from lapse.horizon import AHEAD
 from lapse.late_progress import LateProgress
 from lapse.listing import Listing
 from lapse.timetable import Timetable, read_timetable
 
 BAR = 30
 """Characters of the longest bar."""
-DAYS = 30
+DAYS = AHEAD[-1]
 MOST_DAYS = 3660
 DAY_COLUMNS: Sequence[str] = ("day", "timers")
 RULE_COLUMNS: Sequence[str] = (

@@ -7,6 +7,9 @@ from enum import StrEnum
 from shared.instants import MICROSECOND, MINUTE
 from shared.retention import GRACE
 
+DAILY = timedelta(hours=26)
+"""What comes once a day, a sweep or a seal, comes within this time of the one before, or is stale."""
+
 
 class Lateness(StrEnum):
     """How long after it was due something was erased."""
@@ -31,5 +34,5 @@ _MOST: Mapping[Lateness, timedelta] = {
     Lateness.USUAL: 3 * MINUTE,
     Lateness.WAKE_UP_LOST: 10 * MINUTE,
     Lateness.GRACE: GRACE,
-    Lateness.SWEPT: timedelta(hours=26),
+    Lateness.SWEPT: DAILY,
 }

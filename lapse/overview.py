@@ -9,17 +9,15 @@ from datetime import datetime
 
 from lapse.controls import Controls
 from lapse.copies import TableCopies
+from lapse.horizon import AHEAD
 from lapse.late_progress import LateProgress
 from lapse.ledger_totals import LedgerTotals, Reader
 from lapse.present import Present, look_at_present
+from lapse.report_table import KEPT
 from lapse.seals import NEVER
 from lapse.timetable import Timetable, read_timetable
 from shared.ledger_batch import Kept
 from shared.policy import Policy
-
-DAYS_AHEAD = 30
-KEPT = 100
-"""How many of what is overdue are named; the others are counted."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +54,7 @@ def look_over(
         witness: is shown each entry of the ledger.
     """
     with LateProgress("Reading timers", None) as progress:
-        table = read_timetable(lapse, now, DAYS_AHEAD, KEPT, progress.advance)
+        table = read_timetable(lapse, now, AHEAD[-1], KEPT, progress.advance)
     present = look_at_present(lapse, now, table.horizon(now))
     sealed = None if present.seal_unknown else present.last_seal or NEVER
     with LateProgress("Reading the ledger", None) as progress:

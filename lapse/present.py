@@ -8,6 +8,7 @@ from functools import cached_property
 from lapse.answer import short
 from lapse.controls import Controls
 from lapse.horizon import Horizon
+from lapse.lateness import DAILY
 from lapse.seals import LastSeal
 from lapse.trouble import TroubleError
 from shared.answer_requests import TIME_TO_ANSWER
@@ -21,12 +22,8 @@ from shared.record import SHARDS, RecordRef
 from shared.sweep_pages import EXPIRES_SOON
 from shared.sweep_state import Sweep
 
-SWEEP_IS_STALE = timedelta(hours=26)
-"""A sweep is daily; what no event told of is promised to be found within this time."""
 PURGE_IS_SILENT = timedelta(minutes=15)
 """A purge comes by every five minutes; this is when its alarm rings."""
-SEAL_IS_STALE = timedelta(hours=26)
-"""Seals are daily; this is when the alarm on a gap rings."""
 SKEW = timedelta(minutes=5)
 """By so much clocks may differ; what is further ahead is no sign that anything runs."""
 
@@ -77,7 +74,7 @@ class Present:
     @property
     def sweep_is_stale(self) -> bool:
         """Whether the last sweep that came through is too long ago, or there was none."""
-        return self._is_old(self.swept_since, SWEEP_IS_STALE)
+        return self._is_old(self.swept_since, DAILY)
 
     @property
     def swept_since(self) -> datetime | None:
@@ -100,7 +97,7 @@ class Present:
     @property
     def seal_is_stale(self) -> bool:
         """Whether the last seal is too old, or there is none that is known."""
-        return self._is_old(self.last_seal.at if self.last_seal else None, SEAL_IS_STALE)
+        return self._is_old(self.last_seal.at if self.last_seal else None, DAILY)
 
     def _is_old(self, instant: datetime | None, most: timedelta) -> bool:
         """Whether it never was, is too long ago, or lies ahead, which only a wrong clock can say."""

@@ -14,8 +14,9 @@ from markupsafe import Markup
 from lapse import tables_of_evidence, tables_of_present, tables_of_rules
 from lapse.answer import in_words, short
 from lapse.charts import Chart, day_chart, days_from
+from lapse.horizon import AHEAD
 from lapse.ledger_totals import DAYS
-from lapse.overview import DAYS_AHEAD, Overview
+from lapse.overview import Overview
 from lapse.report_table import Table
 from lapse.verdict import Colour, verdict_of
 from lapse.words import GLOSSARY
@@ -152,8 +153,8 @@ def long(instant: datetime) -> str:
 
 
 def _due_chart(seen: Overview) -> Chart:
-    days = days_from(seen.timetable.today, DAYS_AHEAD + 1)
-    title = f"Due in the next {DAYS_AHEAD} days"
+    days = days_from(seen.timetable.today, AHEAD[-1] + 1)
+    title = f"Due in the next {AHEAD[-1]} days"
     return day_chart("due", title, "erasures come due", seen.timetable.by_day(), days)
 
 
