@@ -55,6 +55,11 @@ def short(instant: datetime | None) -> str:
     return f"{instant:%Y-%m-%d %H:%MZ}" if instant else "-"
 
 
+def ends(until: datetime | None) -> str:
+    """When a pause or a hold ends; one whose end cannot be read is in force until somebody ends it."""
+    return f"until {short(until)}" if until else "without an end that can be read"
+
+
 def days_left(until: datetime, now: datetime) -> int:
     """Whole days until an instant; negative once it has passed."""
     return (until - now) // DAY

@@ -8,12 +8,12 @@ from rich.console import RenderableType
 
 from lapse.answer import add_row, answer, counted, table_of
 from lapse.arguments import AsCsv, AsJson
+from lapse.asking import confirm
 from lapse.controls import controls
 from lapse.dead_letters import DeadLetters, Letters, Redriven
 from lapse.examples import example
 from lapse.late_progress import LateProgress
 from lapse.listing import Listing
-from lapse.trouble import TroubleError
 
 app = typer.Typer()
 
@@ -104,8 +104,7 @@ def _redrive(queues: DeadLetters, letters: Letters, *, unasked: bool, as_json: b
             data, f"Nothing to redrive: {refused if letters.refused else 'no dead letters'}.", as_json=as_json
         )
         return
-    if not unasked and (as_json or not typer.confirm(_question(letters), err=True)):
-        raise TroubleError("Nothing was redriven.", "Confirm it, or give --yes.")
+    confirm(_question(letters), "Nothing was redriven.", unasked=unasked, silent=as_json)
     queues.redrive()
     shown = (
         f"SQS moves {counted(letters.failed, 'message')} to their queues. "

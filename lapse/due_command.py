@@ -53,7 +53,10 @@ def due(
     as_json: AsJson = False,
     as_csv: AsCsv = False,
 ) -> None:
-    """List what becomes due when, by day or by rule. A hold moves what it keeps to its own end."""
+    """List what becomes due when, by day or by rule. A hold moves what it keeps to its own end.
+
+    Ends with 1 if anything is overdue.
+    """
     lapse = controls(ctx)
     with LateProgress("Reading timers", None) as progress:
         seen = read_timetable(lapse, lapse.clock(), days, advance=progress.advance)
@@ -68,6 +71,8 @@ def due(
     data |= {f"{by}s": rows, "unreadable": seen.unreadable}
     summary = f"{counted(overdue, 'timer')} overdue. Days end in {lapse.zone}."
     answer(data, *shown, summary, as_json=as_json, csv=Listing(columns, rows) if as_csv else None)
+    if overdue:
+        raise typer.Exit(1)
 
 
 def _rules(seen: Timetable, lapse: Controls) -> list[str]:

@@ -7,12 +7,13 @@ from typing import Any
 import typer
 from rich.console import RenderableType
 
-from lapse.answer import add_row, answer, in_words, left, short, table_of
+from lapse.answer import add_row, answer, ends, in_words, left, short, table_of
 from lapse.arguments import AsCsv, AsJson, Key, Table
 from lapse.controls import controls
 from lapse.examples import example
 from lapse.explanation import Explanation, explained
 from lapse.json_forms import hold_json, name_of, record_json, request_json
+from lapse.late_progress import waiting
 from lapse.listing import Listing
 from shared.facts import Hold
 from shared.instants import UnreadableInstantError, parse_rfc3339, to_text
@@ -31,7 +32,8 @@ def explain(
     """
     lapse = controls(ctx)
     record, now = lapse.record(table, key), lapse.clock()
-    found = explained(record, lapse, now)
+    with waiting("Reading timers and evidence"):
+        found = explained(record, lapse, now)
     listing = _evidence_listing(found) if as_csv else None
     answer(_json(found, now), *_shown(found, now), as_json=as_json, csv=listing)
 
@@ -57,9 +59,9 @@ def _json(found: Explanation, now: datetime) -> dict[str, Any]:
 def _shown(found: Explanation, now: datetime) -> Iterator[RenderableType]:
     yield f"{name_of(found.record)}: {'it is there' if found.view.exists else 'there is no such record'}."
     if found.mark:
-        yield f"It bears a hold mark by {found.mark['by']}, until {short(found.mark['until'])}."
+        yield f"It bears a hold mark by {found.mark['by']}, {ends(found.mark['until'])}."
     if found.pause:
-        yield f"Lapse is paused until {short(found.pause.until)}: nothing is erased."
+        yield f"Lapse is paused {ends(found.pause.until)}: nothing is erased."
     yield from _rules(found, now)
     yield from _timers(found)
     yield from _told(found)
@@ -70,10 +72,18 @@ def _shown(found: Explanation, now: datetime) -> Iterator[RenderableType]:
 
 def _rules(found: Explanation, now: datetime) -> Iterator[RenderableType]:
     rows = table_of("Rule", "Clock began", "Due", "Fields", "What becomes of it")
+    timed = {each.timer.rule for each in found.standing}
     for each in found.meanings:
         rule = f"{each.rule.id} §{each.rule.clause}"
         fields = "there" if each.has_fields else "none"
-        add_row(rows, rule, short(each.anchor), short(each.due), fields, each.words(now))
+        add_row(
+            rows,
+            rule,
+            short(each.anchor),
+            short(each.due),
+            fields,
+            each.words(now, timed=each.rule.id in timed),
+        )
     yield ""
     yield rows
 

@@ -41,8 +41,9 @@ class Meaning:
     has_fields: bool
     """Whether any of the rule's fields is on the record."""
 
-    def words(self, now: datetime) -> str:
-        """What becomes of the record by this rule."""
+    def words(self, now: datetime, *, timed: bool = True) -> str:
+        """What becomes of the record by this rule; `timed`: a timer stands for it, or is just being set."""
+        later = "" if timed else "; no timer stands yet: a sweep sets one in time"
         match self.decision:
             case Drop(Why.NO_ANCHOR) if self.rule.on_request:
                 return "nobody asked for it"
@@ -51,12 +52,13 @@ class Meaning:
             case _ if not self.has_fields:
                 return "nothing to erase: its fields are gone"
             case Wait(until, Why.HELD):
-                return f"held until {short(until)}"
+                return f"held until {short(until)}{later}"
             case Wait(until):
                 would = "would be" if self.rule.mode is Mode.OBSERVE else "to be"
-                return f"{would} erased at {short(until)}, {left(until, now)} left"
+                return f"{would} erased at {short(until)}, {left(until, now)} left{later}"
             case Erase(due):
-                return f"to be erased by the next purge: due at {short(due)}"
+                when = "by the next purge" if timed else "once a sweep sets its timer, for none stands"
+                return f"to be erased {when}: due at {short(due)}"
 
     def as_json(self) -> dict[str, Any]:
         """The same, for programs."""
@@ -162,7 +164,12 @@ def meant(record: RecordRef, lapse: Controls, now: datetime) -> tuple[View, list
     """What was seen of a record, and what the purge would make of it by each of its rules."""
     rules = lapse.policy.about(record)
     view = look_at([(rule, record) for rule in rules], lapse.records, lapse.facts)[record]
-    return view, [_meaning(rule, record, view, lapse, now) for rule in rules]
+    return view, meanings_of(view, record, lapse, now)
+
+
+def meanings_of(view: View, record: RecordRef, lapse: Controls, now: datetime) -> list[Meaning]:
+    """What the purge would make of a record that looks so, by each of its rules."""
+    return [_meaning(rule, record, view, lapse, now) for rule in lapse.policy.about(record)]
 
 
 def _meaning(rule: Rule, record: RecordRef, view: View, lapse: Controls, now: datetime) -> Meaning:

@@ -45,14 +45,14 @@ def hold(  # noqa: PLR0913 -- the command's options
     wanted = Hold(reason, case, by, _last_word(known, now), until.after(now, lapse.zone))
     held = place_hold(record, permitted(wanted, lapse.policy), lapse.telling(now), lapse.for_holds)
     there = record in lapse.records.look([record], [])
+    ahead = "" if there else "There is no such record; if it comes, it is held. "
     shown = {
-        Held.PLACED: f"Held: {name_of(record)}, case {case}, until {short(wanted.until)}.",
+        Held.PLACED: f"{ahead}Held: {name_of(record)}, case {case}, until {short(wanted.until)}.",
         Held.KNOWN: "Nothing changed: a later word on this case came in between. See `lapse holds`.",
         Held.TOO_LATE: f"Not held: the personal fields of {name_of(record)} are gone already.",
     }[held]
-    absent = "" if there else " There is no such record yet; it is held if it comes."
     data = {**record_json(record), "held": held.value, "record_exists": there, **hold_json(wanted, now)}
-    answer(data, shown + absent, as_json=as_json)
+    answer(data, shown, as_json=as_json)
     if held is not Held.PLACED:
         raise typer.Exit(1)
 

@@ -12,7 +12,7 @@ from jinja2.environment import TemplateStream
 from markupsafe import Markup
 
 from lapse import tables_of_evidence, tables_of_present, tables_of_rules
-from lapse.answer import in_words, short
+from lapse.answer import ends, in_words, short
 from lapse.charts import Chart, day_chart, days_from
 from lapse.horizon import AHEAD
 from lapse.ledger_totals import DAYS
@@ -121,8 +121,8 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"cell": cell, "short": short, "title_of": title_of, "words": in_words}
-    environment.filters |= {"number": lambda number: f"{number:,}", "long": long}
+    environment.filters |= {"cell": cell, "ends": ends, "long": long, "short": short}
+    environment.filters |= {"number": lambda number: f"{number:,}", "title_of": title_of, "words": in_words}
     environment.tests["numeric"] = _NUMBERS.__contains__
     return environment
 

@@ -1,5 +1,6 @@
 """`lapse erase` and `requests`: erasure because somebody asked for it."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated
 
@@ -7,6 +8,7 @@ import typer
 
 from lapse.answer import add_row, answer, left, short, summary, table_of, unreadable_rows
 from lapse.arguments import AsCsv, AsJson, Table, reference
+from lapse.asking import confirm
 from lapse.controls import Controls, controls
 from lapse.examples import example
 from lapse.explanation import meant
@@ -22,12 +24,14 @@ from shared.request_erasure import request_erasure
 from shared.requests import MOST_RECORDS, Asked, ErasureRequested
 
 PANEL = "Erasure on request"
+NAMED = 10
+"""How many records a question names; the others are counted."""
 app = typer.Typer()
 
 
 @app.command(
     rich_help_panel=PANEL,
-    epilog=example("lapse erase Contacts C-7 C-8 --request DSR-2026-11 --approved-by dpo-1"),
+    epilog=example("lapse erase Contacts C-7 C-8 --request DSR-2026-11 --approved-by dpo-1 --yes"),
 )
 def erase(  # noqa: PLR0913 -- the command's options
     ctx: typer.Context,
@@ -44,14 +48,16 @@ def erase(  # noqa: PLR0913 -- the command's options
         str,
         typer.Option("--approved-by", metavar="STAFF", parser=reference, help="Who approved it: a staff id."),
     ],
+    yes: Annotated[bool, typer.Option("--yes", help="Erase unasked.")] = False,
     as_json: AsJson = False,
     as_csv: AsCsv = False,
 ) -> None:
-    """Erase what the policy erases on request, now; or when the last hold ends."""
+    """Erase what the policy erases on request, now; or when the last hold ends. Asks first."""
     lapse = controls(ctx)
     records, rule, now = lapse.several(table, key), _request_rule(lapse, table), lapse.clock()
     if len(records) > MOST_RECORDS:
         raise TroubleError(f"KEY: more than {MOST_RECORDS} records.", "Make several requests.")
+    confirm(_question(records, rule), "Nothing was requested.", unasked=yes, silent=as_json or as_csv)
     known = {record: lapse.known(record).requests.get(request) for record in records}
     asked = tuple(Asked(table, plain_key(record), rule, record) for record in records)
     request_erasure(
@@ -104,6 +110,13 @@ def _request_rule(lapse: Controls, table: str) -> Rule:
             "The policy erases nothing of this table on request.", f"Tables that have a rule: {having}."
         )
     return rule
+
+
+def _question(records: Sequence[RecordRef], rule: Rule) -> str:
+    fields = ", ".join(".".join(path) for path in rule.erase)
+    named = [name_of(record) for record in records]
+    more = f" and {len(named) - NAMED:,} more" if len(named) > NAMED else ""
+    return f"Erase {fields} of {', '.join(named[:NAMED])}{more}? This cannot be undone."
 
 
 def _answered(known: Request | None) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 
 from rich.table import Table
 
-from lapse.answer import add_row, counted, short, table_of
+from lapse.answer import add_row, counted, ends, table_of
 from lapse.json_forms import pause_json
 from lapse.listing import Listing
 from shared.found import Counts
@@ -94,7 +94,7 @@ def facts_texts(rebuilt: Rebuilt, pause: Pause | None) -> Iterator[str]:
     yield f"The ledger knows facts of {counted(rebuilt.records, 'record')}."
     yield f"{rebuilt.added:,} were missing and are there again, {rebuilt.completed:,} were completed."
     if pause:
-        whose = f"until {short(pause.until)}, by {pause.paused_by}: {pause.reason_code}"
+        whose = f"{ends(pause.until)}, by {pause.paused_by}: {pause.reason_code}"
         yield f"A pause was lost with them. Lapse is paused again, {whose}."
     if rebuilt.unreadable:
         yield f"{rebuilt.unreadable:,} parts of the ledger cannot be read: see `lapse ledger verify`."

@@ -8,7 +8,7 @@ from typing import Any
 import typer
 from rich.table import Table
 
-from lapse.answer import add_row, answer, counted, in_words, short, table_of
+from lapse.answer import add_row, answer, counted, ends, in_words, table_of
 from lapse.arguments import AsCsv, AsJson
 from lapse.controls import Controls, controls
 from lapse.examples import example
@@ -99,7 +99,7 @@ def _remarks(lapse: Controls, summary: Mapping[str, Any]) -> Iterator[str]:
     counts = summary["counts"]
     pause = lapse.brake.read()  # the function counts a pause only where it kept it from something
     if pause and pause.in_force(lapse.clock()):
-        yield f"Lapse is paused until {short(pause.until)}: nothing is erased."
+        yield f"Lapse is paused {ends(pause.until)}: nothing is erased."
     elif counts.get("Halted"):
         yield "It stopped at the policy's max_erasures_per_run; the next run goes on."
     elif summary["shards_finished"] < summary["shards"]:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from rich.console import RenderableType
 from rich.text import Text
 
-from lapse.answer import add_row, counted, in_words, left, short, table_of
+from lapse.answer import add_row, counted, ends, in_words, left, short, table_of
 from lapse.controls import Controls
 from lapse.present import Present
 from lapse.run_commands import counts_by_rule
@@ -61,7 +61,7 @@ def _of_timers(seen: Present) -> Iterator[Line]:
 
 def _of_facts(seen: Present) -> Iterator[Line]:
     pause, first = seen.pause, seen.answer_first
-    why = f"until {short(pause.until)}, by {pause.paused_by}: {pause.reason_code}" if pause else "no"
+    why = f"{ends(pause.until)}, by {pause.paused_by}: {pause.reason_code}" if pause else "no"
     yield "Paused", why, pause is not None
     expiring = seen.holds_expiring
     soon = f", {expiring:,} within {EXPIRES_SOON.days} days of the end" if expiring else ""

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
-from lapse.answer import counted, left, short
+from lapse.answer import counted, ends, left, short
 from lapse.lateness import Lateness
 from lapse.overview import Overview
 from lapse.present import Present
@@ -54,7 +54,7 @@ def _remarks(seen: Overview) -> Iterator[str]:
     here = seen.present
     if here.pause:
         pause = here.pause
-        yield f"Erasing is paused until {short(pause.until)} by {pause.paused_by}: {pause.reason_code}."
+        yield f"Erasing is paused {ends(pause.until)} by {pause.paused_by}: {pause.reason_code}."
     if here.dead_letters:
         verb = "was" if here.dead_letters == 1 else "were"
         yield f"{counted(here.dead_letters, 'message')} {verb} refused or failed: dead letters."

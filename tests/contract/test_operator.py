@@ -94,7 +94,7 @@ def test_a_request_a_pause_a_sweep_and_the_ledger(deployed: Deployed) -> None:
     """What nobody told of is found by the sweep; what was asked for is answered; and all of it verifies."""
     for shipment_id in ("S-1", "S-2"):
         deployed.put(shipment(shipment_id))
-    deployed.lapse("erase", "Shipments", "S-2", "--request", "DSR-1", "--approved-by", "dpo-1")
+    deployed.lapse("erase", "Shipments", "S-2", "--request", "DSR-1", "--approved-by", "dpo-1", "--yes")
     deployed.lapse("pause", "--by", "staff-1", "--reason", "check", "--until", "P1D")
     assert "Lapse is paused until" in deployed.lapse("purge").stdout
     assert "without timer" in deployed.lapse("sweep").stdout

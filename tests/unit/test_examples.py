@@ -64,7 +64,7 @@ def test_a_long_example_is_broken_as_a_shell_joins_it(columns: int) -> None:
     assert [shlex.split(line) for line in lines] == [
         shlex.split(
             "lapse correct Contacts C-7 --kind left --was 2026-08-05T10:15:00Z"
-            " --is 2026-08-20T10:15:00Z --by staff-7"
+            " --is 2026-08-20T10:15:00Z --by staff-7 --yes"
         )
     ]
 

@@ -143,7 +143,7 @@ def test_what_a_purge_did_as_a_list(operator: Operator) -> None:
 
 def test_what_becomes_of_each_record_as_a_list(operator: Operator) -> None:
     """That somebody asked for: one row for each, with the request."""
-    asked = ("--request", "R-9", "--approved-by", "dpo-1", "--csv")
+    asked = ("--request", "R-9", "--approved-by", "dpo-1", "--yes", "--csv")
     rows = rows_of(operator.types("erase", "Shipments", "S-1001", "S-2", *asked))
     assert [(row["request_id"], row["rule"], row["key"], row["becomes"]) for row in rows] == [
         ("R-9", "delivery-erasure", "shipment_id=S-1001", "held until 2026-09-24 10:15Z"),

@@ -57,6 +57,40 @@ def test_an_instant_is_taken_back(operator: Operator) -> None:
     ]
 
 
+@pytest.mark.parametrize(("typed", "code", "day"), [("y\n", 0, 1), ("n\n", 1, 5), ("", 1, 5)])
+def test_a_correction_by_which_a_record_is_due_asks_first(
+    operator: Operator, typed: str, code: int, day: int
+) -> None:
+    """For the next purge cannot be undone."""
+    answer = operator.types(*CORRECT, "--is", "2026-05-01T00:00:00Z", answers=typed, columns=200)
+    assert answer.code == code
+    assert {each.day for each in left(operator)} == {day}
+    assert (
+        "Then Contacts C-7 is due by rule leaver-contact: the next purge erases telephone, email. Correct it?"
+    ) in answer.err
+
+
+def test_a_correction_asks_no_program(operator: Operator) -> None:
+    """With --yes it goes on; and nothing is asked about a record whose fields are gone."""
+    early = (*CORRECT, "--is", "2026-05-01T00:00:00Z", "--json")
+    answer = operator.types(*early, answers="y\n")
+    assert (answer.code, answer.json["error"], left(operator)) == (1, "Nothing was corrected.", {LEFT})
+    assert operator.types(*early, "--yes").code == 0
+    operator.memory.items[contact_ref()] = contact(telephone=None, email=None)
+    back = (
+        "correct",
+        "Contacts",
+        "C-7",
+        "--kind",
+        "left",
+        "--was",
+        "2026-05-01T00:00:00Z",
+        "--by",
+        "staff-1",
+    )
+    assert operator.types(*back, "--is", "2026-05-02T00:00:00Z").code == 0
+
+
 def test_an_instant_that_nobody_told_is_not_corrected(operator: Operator) -> None:
     """The error names those that were told, for they must be met exactly."""
     answer = operator.types(*[word.replace("-05T", "-06T") for word in CORRECT])

@@ -29,7 +29,7 @@ def operator() -> Operator:
 def test_what_becomes_due_by_day(operator: Operator) -> None:
     """Each day with its number; what is overdue is said apart, and what is further off is not looked at."""
     answer = operator.types("due")
-    assert answer.code == 0
+    assert answer.code == 1
     _, _, *rows, last = [" ".join(line.split()) for line in answer.out.splitlines()]
     assert rows == [
         f"Tue 2026-08-25 today 3 {'█' * 30}",
@@ -84,14 +84,16 @@ def test_what_becomes_due_for_programs(operator: Operator) -> None:
         "2026-08-31,1",
         "2026-09-24,1",
     ]
+    assert {operator.types("due", form).code for form in ("--json", "--csv")} == {1}
 
 
 def test_nothing_becomes_due() -> None:
     """No table; that is said."""
-    assert Operator().types("due").out.splitlines() == [
-        "Nothing becomes due until 2026-09-24.",
-        "0 timers overdue. Days end in Europe/London.",
-    ]
+    answer = Operator().types("due")
+    assert (answer.code, answer.out.splitlines()) == (
+        0,
+        ["Nothing becomes due until 2026-09-24.", "0 timers overdue. Days end in Europe/London."],
+    )
 
 
 def test_what_was_due_before_midnight_is_due_today() -> None:

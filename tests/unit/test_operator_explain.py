@@ -78,10 +78,14 @@ def test_a_due_record_is_explained_by_its_rules(operator: Operator) -> None:
         "why": None,
         "until": None,
     }
-    assert shown_of(operator) == (
-        "delivery-contact §2.2.1 2026-05-17 10:15Z 2026-08-15 10:15Z there "
-        "to be erased by the next purge: due at 2026-08-15 10:15Z"
+    due, none = (
+        "to be erased by the next purge: due at 2026-08-15 10:15Z",
+        "once a sweep sets its timer, for none stands",
     )
+    shown = "delivery-contact §2.2.1 2026-05-17 10:15Z 2026-08-15 10:15Z there "
+    assert shown_of(operator) == shown + due.replace("by the next purge", none)
+    operator.controls().timers.put([Timer(shipment_ref(), "delivery-contact", NOW, NOW)])
+    assert shown_of(operator) == shown + due
     assert shown_of(operator, "delivery-erasure").endswith("- - there nobody asked for it")
 
 
@@ -93,7 +97,7 @@ def test_a_due_record_is_explained_by_its_rules(operator: Operator) -> None:
             {"shipped_at": {"S": "2026-08-24T10:15:00Z"}},
             "wait",
             "not_due",
-            "to be erased at 2026-11-22 10:15Z",
+            "to be erased at 2026-11-22 10:15Z, 89 d left; no timer stands yet: a sweep sets one in time",
         ),
         ({"drop_ship": {"BOOL": False}}, "drop", "no_match", "not about this record: it does not match"),
         ({"shipped_at": None}, "drop", "no_anchor", "no clock runs: nothing says when it began"),
@@ -111,7 +115,7 @@ def test_a_due_record_is_explained_by_its_rules(operator: Operator) -> None:
             },
             "wait",
             "held",
-            "held until 2026-12-24 00:00Z",
+            "held until 2026-12-24 00:00Z; no timer stands yet",
         ),
         (
             {
@@ -120,7 +124,7 @@ def test_a_due_record_is_explained_by_its_rules(operator: Operator) -> None:
             },
             "wait",
             "not_due",
-            "to be erased at 2026-11-22 10:15Z",
+            "to be erased at 2026-11-22 10:15Z, 89 d left; no timer stands yet: a sweep sets one in time",
         ),
     ],
 )
@@ -210,8 +214,8 @@ def test_a_hold_mark_says_whose_it_is(operator: Operator) -> None:
             {"M": {"by": {"S": "lapse"}, "until": {"S": "2026-09-01T00:00:00Z"}}},
             "by lapse, until 2026-09-01 00:00Z.",
         ),
-        ({"M": {"until": {"S": "canary"}}}, "by the business system, until -."),
-        ({"BOOL": True}, "by the business system, until -."),
+        ({"M": {"until": {"S": "canary"}}}, "by the business system, without an end that can be read."),
+        ({"BOOL": True}, "by the business system, without an end that can be read."),
     ):
         operator.memory.items[shipment_ref()] = shipment(legal_hold=mark)
         assert f"It bears a hold mark {words}" in operator.types(*EXPLAIN).out

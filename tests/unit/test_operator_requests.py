@@ -8,7 +8,7 @@ from shared.facts import Hold, Request
 from tests.builders import NOW, contact, contact_ref, delivery_rule, policy, shipment, shipment_ref
 from tests.operators import Operator
 
-ERASE = ("erase", "Shipments", "S-1001", "--request", "DSR-1", "--approved-by", "dpo-1")
+ERASE = ("erase", "Shipments", "S-1001", "--request", "DSR-1", "--approved-by", "dpo-1", "--yes")
 DAY = timedelta(days=1)
 
 
@@ -97,6 +97,32 @@ def test_erase_takes_a_hundred_records_at_once(operator: Operator) -> None:
     assert len(operator.memory.facts) == 100
 
 
+@pytest.mark.parametrize(("typed", "code", "asked"), [("y\n", 0, 1), ("n\n", 1, 0), ("", 1, 0)])
+def test_erase_asks_first(operator: Operator, typed: str, code: int, asked: int) -> None:
+    """It names the fields and the records; what is not confirmed is not begun."""
+    answer = operator.types(*ERASE[:-1], answers=typed, columns=200)
+    assert (answer.code, len(operator.memory.facts)) == (code, asked)
+    assert (
+        "Erase contact_number, email, name, company of Shipments S-1001? This cannot be undone." in answer.err
+    )
+    assert ("Nothing was requested." in answer.err) is (code == 1)
+
+
+def test_erase_asks_no_program(operator: Operator) -> None:
+    """Without --yes it does nothing, and says so."""
+    answer = operator.types(*ERASE[:-1], "--json", answers="y\n")
+    assert (answer.code, answer.json["error"], len(operator.memory.facts)) == (1, "Nothing was requested.", 0)
+    assert operator.types(*ERASE[:-1], "--csv", answers="y\n").code == 1
+
+
+def test_a_question_about_many_names_the_first(operator: Operator) -> None:
+    """Ten are enough to see what was typed."""
+    numbers = [f"S-{n}" for n in range(12)]
+    asked = operator.types(*ERASE[:2], *numbers, *ERASE[3:-1]).err
+    assert "Shipments S-9 and 2 more?" in " ".join(asked.split())
+    assert "S-10" not in asked
+
+
 @pytest.mark.parametrize("option", ["--request", "--approved-by"])
 def test_ids_are_references(operator: Operator, option: str) -> None:
     """The error names the option and not the value."""
@@ -113,13 +139,13 @@ def test_ids_are_references(operator: Operator, option: str) -> None:
 def test_requests_lists_what_is_open_oldest_first(operator: Operator) -> None:
     """With what is left of the month; late ones say so. Answered ones only with --all."""
     operator.memory.items[contact_ref()] = contact()
-    operator.types("erase", "Contacts", "C-7", "--request", "DSR-9", "--approved-by", "dpo-2")
+    operator.types("erase", "Contacts", "C-7", "--request", "DSR-9", "--approved-by", "dpo-2", "--yes")
     operator.now += 2 * DAY
     operator.types(*ERASE)
     facts = operator.memory.facts
     facts[contact_ref()] = facts[contact_ref()].answered(["DSR-9"], operator.now, "erased")
     operator.now += timedelta(hours=1)
-    operator.types("erase", "Contacts", "C-2", "--request", "DSR-0", "--approved-by", "dpo-1")
+    operator.types("erase", "Contacts", "C-2", "--request", "DSR-0", "--approved-by", "dpo-1", "--yes")
     operator.now += timedelta(days=29)
     open_requests = operator.types("requests").out
     title, _, first, second, count = open_requests.splitlines()
