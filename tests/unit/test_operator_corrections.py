@@ -76,19 +76,9 @@ def test_a_correction_asks_no_program(operator: Operator) -> None:
     answer = operator.types(*early, answers="y\n")
     assert (answer.code, answer.json["error"], left(operator)) == (1, "Nothing was corrected.", {LEFT})
     assert operator.types(*early, "--yes").code == 0
-    operator.memory.items[contact_ref()] = contact(telephone=None, email=None)
-    back = (
-        "correct",
-        "Contacts",
-        "C-7",
-        "--kind",
-        "left",
-        "--was",
-        "2026-05-01T00:00:00Z",
-        "--by",
-        "staff-1",
-    )
-    assert operator.types(*back, "--is", "2026-05-02T00:00:00Z").code == 0
+    operator.memory.items.clear()
+    again = ("--was", "2026-05-01T00:00:00Z", "--is", "2026-05-02T00:00:00Z")
+    assert operator.types(*CORRECT[:5], *CORRECT[7:], *again).code == 0
 
 
 def test_an_instant_that_nobody_told_is_not_corrected(operator: Operator) -> None:

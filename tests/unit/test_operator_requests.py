@@ -102,9 +102,8 @@ def test_erase_asks_first(operator: Operator, typed: str, code: int, asked: int)
     """It names the fields and the records; what is not confirmed is not begun."""
     answer = operator.types(*ERASE[:-1], answers=typed, columns=200)
     assert (answer.code, len(operator.memory.facts)) == (code, asked)
-    assert (
-        "Erase contact_number, email, name, company of Shipments S-1001? This cannot be undone." in answer.err
-    )
+    question = "Erase contact_number, email, name, company of Shipments S-1001? This cannot be undone."
+    assert question in answer.err
     assert ("Nothing was requested." in answer.err) is (code == 1)
 
 
