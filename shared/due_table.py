@@ -1,6 +1,5 @@
 """Adapter for the Due table: timers in order within their shard, and the leases of the shards."""
 
-import re
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from itertools import batched
@@ -8,20 +7,18 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from shared.aws import failures_of, tries
+from shared.due_row import quotable, row_of_timer, shard_key, timer_of_row
 from shared.dynamodb import MOST_WRITES, batch_get, batch_put
 from shared.failure import CallFailedError
-from shared.instants import parse_rfc3339, to_text
+from shared.instants import to_text
 from shared.record import RecordRef
 from shared.timer import Timer
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-FORMAT = "1"
-"""Version of the rows."""
 _BEFORE_ALL = " "
 _LEASES = "lease"
-_PLAIN = re.compile(r"[0-9A-Za-z:#_.-]*")
 _DONE = {"", "ConditionalCheckFailed"}
 """A timer is gone, or was written again, and stays."""
 _TRY_AGAIN = {
@@ -43,16 +40,16 @@ class DueTable:
     def put(self, timers: Collection[Timer]) -> None:
         """As `TimersToPut.put`; equal timers are written once."""
         by_key = {(timer.record.shard, timer.sort_key): timer for timer in timers}
-        batch_put(self._client, self._table, [_row(timer) for timer in by_key.values()])
+        batch_put(self._client, self._table, [row_of_timer(timer) for timer in by_key.values()])
 
     def missing(self, timers: Collection[Timer]) -> Sequence[Timer]:
         """As `TimersToSet.missing`; a row that cannot be read is none, so that it is written again."""
         keys = [
-            {"shard": {"S": _shard(timer.record.shard)}, "sk": {"S": timer.sort_key}}
+            {"shard": {"S": shard_key(timer.record.shard)}, "sk": {"S": timer.sort_key}}
             for timer in dict.fromkeys(timers)
         ]
         rows = batch_get(self._client, self._table, keys)
-        standing = {row["sk"]["S"] for row in rows if _timer_or_none(row)}
+        standing = {row["sk"]["S"] for row in rows if timer_of_row(row)}
         return [timer for timer in timers if timer.sort_key not in standing]
 
     def ready(self, shard: int, until: datetime, after: str, limit: int) -> Sequence[Timer]:
@@ -62,7 +59,7 @@ class DueTable:
             self._unreadable[shard] = 0
         while (missing := limit - len(timers)) > 0:
             rows = self._rows(shard, until, after, missing)
-            found = [timer for row in rows if (timer := _timer_or_none(row))]
+            found = [timer for row in rows if (timer := timer_of_row(row))]
             self._unreadable[shard] += len(rows) - len(found)
             timers += found
             if len(rows) < missing:
@@ -77,7 +74,7 @@ class DueTable:
             "KeyConditionExpression": "#shard = :shard AND #sk BETWEEN :since AND :until",
             "ExpressionAttributeNames": {"#shard": "shard", "#sk": "sk"},
             "ExpressionAttributeValues": {
-                ":shard": {"S": _shard(shard)},
+                ":shard": {"S": shard_key(shard)},
                 ":since": {"S": _end_of_second(since)},
                 ":until": {"S": _end_of_second(until)},
             },
@@ -101,12 +98,12 @@ class DueTable:
                 FilterExpression="#table = :table AND #key = :key",
                 ExpressionAttributeNames={"#shard": "shard", "#table": "table", "#key": "key"},
                 ExpressionAttributeValues={
-                    ":shard": {"S": _shard(record.shard)},
+                    ":shard": {"S": shard_key(record.shard)},
                     ":table": {"S": record.table},
                     ":key": {"M": record.key},
                 },
             )
-            return [timer for page in pages for row in page["Items"] if (timer := _timer_or_none(row))]
+            return [timer for page in pages for row in page["Items"] if (timer := timer_of_row(row))]
 
     def unreadable(self, shard: int) -> int:
         """As `TimersToWork.unreadable`."""
@@ -119,7 +116,7 @@ class DueTable:
                 KeyConditionExpression="#shard = :shard AND #sk BETWEEN :after AND :until",
                 ExpressionAttributeNames={"#shard": "shard", "#sk": "sk"},
                 ExpressionAttributeValues={
-                    ":shard": {"S": _shard(shard)},
+                    ":shard": {"S": shard_key(shard)},
                     ":after": {"S": after + _BEFORE_ALL},
                     ":until": {"S": _end_of_second(until)},
                 },
@@ -146,8 +143,8 @@ class DueTable:
                 left = [each for each, code in zip(left, codes, strict=True) if code in _TRY_AGAIN]
 
     def _deletion(self, timer: Timer) -> str:
-        key = {"shard": _shard(timer.record.shard), "sk": timer.sort_key, "stamp": timer.stamp}
-        condition = " AND ".join(f"\"{name}\" = '{_quotable(value)}'" for name, value in key.items())
+        key = {"shard": shard_key(timer.record.shard), "sk": timer.sort_key, "stamp": timer.stamp}
+        condition = " AND ".join(f"\"{name}\" = '{quotable(value)}'" for name, value in key.items())
         return f'DELETE FROM "{self._table}" WHERE {condition}'  # noqa: S608 -- quoted, and nothing to escape
 
     def lease(self, shard: int, now: datetime, until: datetime) -> bool:
@@ -188,64 +185,10 @@ class DueTable:
                 raise
 
 
-def _quotable(value: str) -> str:
-    """A value that can stand between quotes: digits, letters and `:#_.-` are all that keys are made of."""
-    if not _PLAIN.fullmatch(value):
-        raise ValueError("a timer's key is not made of plain characters")
-    return value
-
-
 def _end_of_second(instant: datetime) -> str:
     """Behind all keys of this second: they go on with "#" after it, and "$" comes next."""
     return to_text(instant.replace(microsecond=0)) + "$"
 
 
-def _shard(shard: int) -> str:
-    return f"{shard:02}"
-
-
 def _lease_key(shard: int) -> dict[str, Any]:
-    return {"shard": {"S": _LEASES}, "sk": {"S": _shard(shard)}}
-
-
-def _row(timer: Timer) -> dict[str, Any]:
-    return {
-        "shard": {"S": _shard(timer.record.shard)},
-        "sk": {"S": timer.sort_key},
-        "v": {"N": FORMAT},
-        "table": {"S": timer.record.table},
-        "key": {"M": timer.record.key},
-        "rule": {"S": timer.rule},
-        "due": {"S": to_text(timer.due)},
-        "attempts": {"N": str(timer.attempts)},
-        "stamp": {"S": uuid4().hex},
-    }
-
-
-def _timer_or_none(row: Mapping[str, Any]) -> Timer | None:
-    """What a row says; `None` if it cannot be read."""
-    try:
-        return _timer(row)
-    except (ValueError, KeyError, TypeError):
-        return None
-
-
-def _attempts(text: str) -> int:
-    if not re.fullmatch(r"\d{1,9}", text, re.ASCII):
-        raise ValueError("attempts are no small whole number")
-    return int(text)
-
-
-def _timer(row: Mapping[str, Any]) -> Timer:
-    timer = Timer(
-        record=RecordRef.of(RecordRef(row["table"]["S"], row["key"]["M"]).text),
-        rule=row["rule"]["S"],
-        at=parse_rfc3339(row["sk"]["S"].partition("#")[0]),
-        due=parse_rfc3339(row["due"]["S"]),
-        attempts=_attempts(row["attempts"]["N"]),
-        stamp=row["stamp"]["S"],
-    )
-    own_key = _shard(timer.record.shard), _quotable(timer.sort_key)
-    if own_key != (row["shard"]["S"], row["sk"]["S"]) or not _quotable(timer.stamp):
-        raise ValueError("not a row that a timer leaves: it could not be removed")
-    return timer
+    return {"shard": {"S": _LEASES}, "sk": {"S": shard_key(shard)}}

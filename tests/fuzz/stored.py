@@ -5,7 +5,7 @@ from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
-from shared.due_table import _row, _timer_or_none
+from shared.due_row import row_of_timer, timer_of_row
 from shared.facts import Closing, FactKind, Facts, Hold, Request
 from shared.facts_row import facts_of_row, row_of_facts
 from shared.instants import DAY, FIRST, LAST
@@ -33,7 +33,7 @@ FACTS = Facts(
 )
 FACTS_ROW = row_of_facts(RECORD, FACTS)
 TIMER = Timer(RECORD, "leaver-contact", at=NOW, due=LONG_AGO, attempts=3, stamp="0" * 32)
-DUE_ROW = {**_row(TIMER), "stamp": {"S": TIMER.stamp}}
+DUE_ROW = {**row_of_timer(TIMER), "stamp": {"S": TIMER.stamp}}
 FACTS_NAMES = ("shipped", "requested", "withdrawn", "since", "until", "closed_at", "answered_at")
 CLOCKS = (NOW, NOW, LONG_AGO, LAST, FIRST, NOW.replace(microsecond=1), LAST - DAY)
 
@@ -111,12 +111,12 @@ def make_due_row(choices: Choices) -> bytes:
 def check_due_row(text: bytes) -> None:
     """A timer that can be worked, moved and removed, or none."""
     row = loaded(text)
-    timer = _timer_or_none(row)
+    timer = timer_of_row(row)
     if timer is None:
         return
     sound(timer.at)
     sound(timer.due)
-    again = _timer_or_none({**_row(timer), "stamp": {"S": timer.stamp}})
+    again = timer_of_row({**row_of_timer(timer), "stamp": {"S": timer.stamp}})
     assert again == timer
     assert again.stamp == timer.stamp
     assert (row["shard"]["S"], row["sk"]["S"]) == (f"{timer.record.shard:02}", timer.sort_key)

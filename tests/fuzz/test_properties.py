@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.due_table import _timer_or_none
+from shared.due_row import timer_of_row
 from shared.instants import AnchorFormat
 from shared.mapping import map_event
 from shared.policy_file import read_policy
@@ -50,7 +50,7 @@ def test_tame_samples_are_accepted() -> None:
     assert all(read_policy(as_toml(sample)).rules for sample in POLICIES)
     assert read_sources(as_toml(SOURCES))
     assert read_facts(FACTS_ROW) == FACTS
-    assert _timer_or_none(DUE_ROW) == TIMER
+    assert timer_of_row(DUE_ROW) == TIMER
     assert not followed(SHARD, CHAIN, HEAD)
 
 
