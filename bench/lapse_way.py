@@ -22,8 +22,8 @@ from shared.instants import to_text
 from shared.ledger_table import LedgerTable
 from shared.policy import Policy
 from shared.purge_due import purge_due
-from shared.purge_shard import Pace, ShardReport
-from shared.purge_shard import Ports as PurgePorts
+from shared.purge_ports import Pace, ShardReport
+from shared.purge_ports import Ports as PurgePorts
 from shared.record import SHARDS
 from shared.schedule_deletion import Ports as EventPorts
 from shared.schedule_deletion import schedule_deletion

@@ -8,7 +8,8 @@ from shared.evidence import Outcome
 from shared.failure import CallFailedError, raise_all
 from shared.pausing import SHARD_OF_PAUSES
 from shared.policy import Policy
-from shared.purge_shard import TIME_TO_STOP, Ledger, Pace, Ports, ShardRun
+from shared.purge_ports import TIME_TO_STOP, Ledger, Pace, Ports
+from shared.purge_shard import ShardRun
 from shared.record import SHARDS
 from shared.settle import Settling
 from shared.tally import Count, Tally

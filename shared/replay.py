@@ -21,9 +21,9 @@ from shared.hold_records import Ports as HoldPorts
 from shared.pausing import Brake
 from shared.policy import Guard, Policy
 from shared.purge_due import purge_due
-from shared.purge_shard import Ledger
-from shared.purge_shard import Pace as PurgePace
-from shared.purge_shard import Ports as PurgePorts
+from shared.purge_ports import Ledger
+from shared.purge_ports import Pace as PurgePace
+from shared.purge_ports import Ports as PurgePorts
 from shared.record import HOLD_MARK
 from shared.replay_ports import FactsAsTheyAre, Nobody, NobodyAsked, ProgressInMemory, TimersInMemory
 from shared.restore import of_table

@@ -31,8 +31,8 @@ from shared.outgoing import EventBus
 from shared.pausing import BrakeToPull, Pause, pause, resume
 from shared.policy import Policy
 from shared.purge_due import PurgeReport, purge_due
-from shared.purge_shard import Ledger, Pace, ShardReport, TimersToWork
-from shared.purge_shard import Ports as PurgePorts
+from shared.purge_ports import Ledger, Pace, ShardReport, TimersToWork
+from shared.purge_ports import Ports as PurgePorts
 from shared.record import SHARDS, RecordRef
 from shared.request_erasure import Ports as RequestPorts
 from shared.request_erasure import request_erasure

@@ -26,7 +26,7 @@ from shared.metrics import publish
 from shared.policy import Policy
 from shared.policy_archive import PolicyArchive
 from shared.purge_due import PurgeReport, purge_due
-from shared.purge_shard import Pace, Ports
+from shared.purge_ports import Pace, Ports
 from shared.record import SHARDS
 from shared.wiring import clock, wake_ups
 

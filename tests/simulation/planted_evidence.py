@@ -10,7 +10,7 @@ from shared.contract import Told
 from shared.evidence import Entry, Outcome
 from shared.facts import Facts
 from shared.failure import CallFailedError
-from shared.purge_shard import ShardReport, ShardRun
+from shared.finish_timers import Finishing
 from shared.record import RecordRef, View
 from shared.settle import Settled
 from shared.telling import Telling, tell
@@ -27,11 +27,11 @@ FORKED_AT = 3
 def the_timer_is_deleted_first(plant: pytest.MonkeyPatch) -> None:
     """Then the evidence: a crash between the two leaves neither."""
 
-    def finish(run: ShardRun, report: ShardReport, settled: list[Settled]) -> None:
-        run._move(report, [each for each in settled if not each.stands])
-        run.ports.ledger.append(report.shard, [entry for each in settled for entry in each.entries])
+    def finish(run: Finishing, settled: list[Settled]) -> None:
+        run._move([each for each in settled if not each.stands])
+        run.ports.ledger.append(run.report.shard, [entry for each in settled for entry in each.entries])
 
-    plant.setattr("shared.purge_shard.ShardRun._finish", finish)
+    plant.setattr("shared.finish_timers.Finishing.finish", finish)
 
 
 @planted(I7)

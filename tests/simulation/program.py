@@ -13,8 +13,8 @@ from shared.hold_records import Ports as HoldPorts
 from shared.outgoing import ContractEvent
 from shared.policy import Policy
 from shared.purge_due import PurgeReport, purge_due
-from shared.purge_shard import Pace
-from shared.purge_shard import Ports as PurgePorts
+from shared.purge_ports import Pace
+from shared.purge_ports import Ports as PurgePorts
 from shared.request_erasure import Ports as RequestPorts
 from shared.request_erasure import request_erasure
 from shared.requests import read_request

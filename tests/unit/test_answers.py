@@ -12,10 +12,10 @@ from shared.answer_requests import Answering
 from shared.evidence import Entry, Outcome
 from shared.facts import Facts
 from shared.failure import CallFailedError
+from shared.finish_timers import FAILED_ANSWERS
 from shared.instants import to_text
 from shared.outgoing import ContractEvent
 from shared.policy import Mode, Policy, Rule
-from shared.purge_shard import FAILED_ANSWERS
 from shared.record import Path, RecordRef, View
 from shared.retention import Why
 from shared.settle import TRIES_OF_UNKNOWN_RULES

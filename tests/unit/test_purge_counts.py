@@ -10,7 +10,8 @@ from shared.allowance import Allowance
 from shared.failure import CallFailedError
 from shared.policy import Rule
 from shared.purge_due import RECURRING, WAIT_FOR_BUSY_SHARDS, WAITS_FOR_BUSY_SHARDS
-from shared.purge_shard import LEASE, TIME_TO_STOP
+from shared.purge_ports import TIME_TO_STOP
+from shared.purge_shard import LEASE
 from shared.record import Path, RecordRef, View
 from shared.retention import Why
 from shared.tally import Count, Tally

@@ -11,7 +11,8 @@ import pytest
 from shared.failure import CallFailedError
 from shared.policy import Rule
 from shared.purge_due import WAITS_FOR_BUSY_SHARDS
-from shared.purge_shard import BATCH, FRESH, LEASE, TIME_TO_STOP
+from shared.purge_ports import TIME_TO_STOP
+from shared.purge_shard import BATCH, FRESH, LEASE
 from shared.record import SHARDS, Path, RecordRef, View
 from shared.tally import Count
 from shared.timer import PUT_OFF_AT_MOST, Timer

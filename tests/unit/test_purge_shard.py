@@ -9,7 +9,8 @@ import pytest
 
 from shared.failure import CallFailedError
 from shared.policy import Rule
-from shared.purge_shard import BATCH, LEASE, TIME_TO_STOP
+from shared.purge_ports import TIME_TO_STOP
+from shared.purge_shard import BATCH, LEASE
 from shared.record import Path, RecordRef, View
 from shared.tally import Count
 from shared.timer import Timer

@@ -9,7 +9,8 @@ import pytest
 
 from shared.failure import CallFailedError
 from shared.policy import Rule
-from shared.purge_shard import BATCH, TIME_TO_STOP
+from shared.purge_ports import TIME_TO_STOP
+from shared.purge_shard import BATCH
 from shared.record import SHARDS, Path, RecordRef, View
 from shared.retention import SKEW
 from shared.tally import Count

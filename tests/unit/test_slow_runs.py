@@ -10,9 +10,11 @@ from typing import Any
 import pytest
 
 from shared.failure import CallFailedError
+from shared.finish_timers import FAILED_ANSWERS
 from shared.outgoing import ContractEvent
 from shared.policy import Guard, Policy, Rule
-from shared.purge_shard import BATCH, FAILED_ANSWERS, FRESH, TIME_TO_STOP
+from shared.purge_ports import TIME_TO_STOP
+from shared.purge_shard import BATCH, FRESH
 from shared.record import Path, RecordRef, View
 from shared.tally import Count
 from tests.builders import (
