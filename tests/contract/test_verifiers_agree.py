@@ -8,9 +8,11 @@ import hashlib
 import json
 import random
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
@@ -103,3 +105,29 @@ def test_they_agree(written: tuple[Path, LocalKey], tmp_path: Path, at: random.R
     arguments = files.given(directory)
     (ours, _, we_say), (theirs, _, they_say) = verified(arguments), audited_here(arguments)
     assert ours == theirs, f"{we_say}\n{they_say}"
+
+
+@pytest.mark.parametrize(
+    ("change", "is_sound"),
+    [
+        (lambda export: export.replace(b"\n", b"\r\n"), True),
+        (lambda export: export.rstrip(b"\n"), True),
+        (lambda export: export.replace(b"\n", b"\n\n", 3), False),
+        (lambda export: export.replace(b"Shipments", b"Ship\xffments", 1), False),
+        (lambda export: export.replace(b'"seq"', b'"seq":0,"seq"', 4), False),
+        (lambda export: export + export.partition(b"\n")[2], False),
+        (lambda export: export + b"NaN\n", False),
+        (lambda export: export + b"9" * 10_000 + b"\n", False),
+        (lambda export: export + b"[" * 100_000 + b"\n", False),
+    ],
+)
+def test_they_agree_on_bytes(
+    files: Files, tmp_path: Path, change: Callable[[bytes], bytes], *, is_sound: bool
+) -> None:
+    """How lines end is nothing that was told; all else has a place, however hostile, and neither breaks."""
+    arguments = files.given(tmp_path / "files")
+    export = Path(arguments[0])
+    export.write_bytes(change(export.read_bytes()))
+    (ours, our_places, _), (theirs, their_places, _) = verified(arguments), audited_here(arguments)
+    assert (ours, our_places) == (theirs, their_places)
+    assert (ours == 0) is is_sound
