@@ -113,6 +113,18 @@ AsCsv = Annotated[
 ]
 
 
+def known_table(table: str, policy: Policy) -> str:
+    """The table, if the policy has rules for it.
+
+    Raises:
+        TroubleError: it has none.
+    """
+    if not policy.rules_of(table):
+        known = ", ".join(sorted({rule.table for rule in policy.rules}))
+        raise TroubleError("The policy has no such table.", f"It has {known}.")
+    return table
+
+
 def record_named(table: str, words: Sequence[str], policy: Policy) -> RecordRef:
     """The one record that these words name.
 
@@ -139,12 +151,8 @@ def records_named(table: str, words: Sequence[str], policy: Policy) -> list[Reco
         TroubleError: there is no such table.
         RefusedError: the words make no key.
     """
-    rules = policy.rules_of(table)
-    if not rules:
-        known = ", ".join(sorted({rule.table for rule in policy.rules}))
-        raise TroubleError("The policy has no such table.", f"It has {known}.")
-    keys = _keys(list(rules[0].key), words)
-    return list(dict.fromkeys(rules[0].record_of_key(key) for key in keys))
+    rule = policy.rules_of(known_table(table, policy))[0]
+    return list(dict.fromkeys(rule.record_of_key(key) for key in _keys(list(rule.key), words)))
 
 
 def _keys(names: Sequence[str], words: Sequence[str]) -> list[dict[str, str]]:

@@ -87,7 +87,6 @@ def connect(
         dynamodb = session.client("dynamodb", config=_FROM_AFAR)
         functions = session.client("lambda", config=_UNTIL_IT_ENDS)
         queues = session.client("sqs", config=_FROM_AFAR)
-        scheduler = session.client("scheduler", config=_FROM_AFAR)
         buckets = session.client("s3", config=_FROM_AFAR)
     outputs = _outputs(session, stack)
     settings, purge_arn = _settings(functions, _output(outputs, "PurgeFunctionName"))
@@ -102,13 +101,7 @@ def connect(
         facts=FactsWithEvidence(dynamodb, settings.facts_table, ledger, settings.tables),
         all_facts=FactsToSweepTable(dynamodb, settings.facts_table),
         timers=DueTable(dynamodb, settings.due_table),
-        wake_ups=SchedulerWakeUps(
-            scheduler,
-            group=settings.wake_up_group,
-            role_arn=settings.wake_up_role_arn,
-            purge_function_arn=purge_arn,
-            failure_queue_arn=settings.failure_queue_arn,
-        ),
+        wake_ups=_wake_ups(session, settings, purge_arn),
         ledger=ledger,
         brake=BrakeWithEvidence(dynamodb, settings.facts_table, ledger),
         bus=LazyBus(settings.event_bus_name),
@@ -124,6 +117,16 @@ def connect(
         account=purge_arn.split(":")[4],
         region=purge_arn.split(":")[3],
         inspection=inspection,
+    )
+
+
+def _wake_ups(session: boto3.Session, settings: PurgeSettings, purge_arn: str) -> SchedulerWakeUps:
+    return SchedulerWakeUps(
+        session.client("scheduler", config=_FROM_AFAR),
+        group=settings.wake_up_group,
+        role_arn=settings.wake_up_role_arn,
+        purge_function_arn=purge_arn,
+        failure_queue_arn=settings.failure_queue_arn,
     )
 
 

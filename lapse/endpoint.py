@@ -10,7 +10,6 @@ from botocore.config import Config
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
-    from mypy_boto3_cloudwatch import CloudWatchClient
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_events import EventBridgeClient
     from mypy_boto3_lambda import LambdaClient
@@ -67,11 +66,6 @@ class Clients:
     def cloudformation(self) -> "CloudFormationClient":
         """CloudFormation: stacks and their outputs."""
         return self._session.client("cloudformation", endpoint_url=self._endpoint, config=self._config)
-
-    @cached_property
-    def cloudwatch(self) -> "CloudWatchClient":
-        """CloudWatch: metrics and alarms."""
-        return self._session.client("cloudwatch", endpoint_url=self._endpoint, config=self._config)
 
     @cached_property
     def dynamodb(self) -> "DynamoDBClient":

@@ -7,14 +7,13 @@ from typing import Annotated
 import typer
 
 from lapse.answer import answer
-from lapse.arguments import AsCsv, AsJson
+from lapse.arguments import AsCsv, AsJson, known_table
 from lapse.controls import Controls, controls
 from lapse.late_progress import LateProgress
 from lapse.ledger_answer import Verification, read_heads
 from lapse.ledger_audit import StoredBatch, chains_to_follow, follow_lines
 from lapse.ledger_file import read_lines
 from lapse.receipts import look_for_receipts
-from lapse.stores import known_table
 from lapse.trouble import TroubleError
 
 Export = Annotated[

@@ -8,7 +8,7 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from lapse.answer import answer, counted, table_of
-from lapse.arguments import AsCsv, AsJson
+from lapse.arguments import AsCsv, AsJson, known_table
 from lapse.controls import controls
 from lapse.examples import example
 from lapse.inspection import inspect, is_fit
@@ -16,7 +16,6 @@ from lapse.late_progress import LateProgress
 from lapse.listing import Listing
 from lapse.preflight import Judgement, Remark
 from lapse.preflight_checks import CHECKS, NOT_SEEN
-from lapse.stores import known_table
 from shared.policy import Policy
 
 app = typer.Typer()

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from lapse.answer import answer
-from lapse.arguments import AsCsv, AsJson, Table
+from lapse.arguments import AsCsv, AsJson, Table, known_table
 from lapse.controls import controls
 from lapse.examples import example
 from lapse.late_progress import LateProgress, waiting
@@ -22,7 +22,6 @@ from lapse.restore_texts import (
     replay_remarks,
     replay_table,
 )
-from lapse.stores import known_table
 from shared.finding import SEGMENTS
 from shared.rebuild_facts import pause_again, rebuild
 from shared.record import SHARDS

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from lapse.receipts import RecordsWithoutFields
-from lapse.trouble import TroubleError
 from shared import rebuild_facts, replay
 from shared.policy import Policy
 from shared.restore import PastEntries
@@ -57,15 +56,3 @@ class Stores(Protocol):
         Raises:
             TroubleError: there is no such table, it is not ready, or its key is not that of the rules.
         """
-
-
-def known_table(table: str, policy: Policy) -> str:
-    """The table, if the policy has rules for it.
-
-    Raises:
-        TroubleError: it has none.
-    """
-    if not policy.rules_of(table):
-        known = ", ".join(sorted({rule.table for rule in policy.rules}))
-        raise TroubleError("The policy has no such table.", f"It has {known}.")
-    return table
