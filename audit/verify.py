@@ -4,8 +4,9 @@ It needs Python 3.11 or later and `cryptography`, and asks nothing of any networ
 
     python audit/verify.py ledger.jsonl --seals DIR --public-key key.pem [--public-key older.pem]
 
-Each finding is a line that begins with its place. It ends with 0 if there is none, and with 1 otherwise.
-docs/audit.md says what the formats are, what a finding means, and what cannot be shown.
+A directory in the place of a key stands for each `*.pem` in it. Each finding is a line that begins with its
+place. It ends with 0 if there is none, and with 1 otherwise. docs/audit.md says what the formats are, what a
+finding means, and what cannot be shown.
 """
 
 import argparse
@@ -204,8 +205,9 @@ def main() -> None:
     parser.add_argument("--seals", type=Path, required=True)
     parser.add_argument("--public-key", type=Path, action="append", required=True)
     given = parser.parse_args()
+    named = [path.glob("*.pem") if path.is_dir() else [path] for path in given.public_key]
     try:
-        read = [load_pem_public_key(file.read_bytes()) for file in given.public_key]
+        read = [load_pem_public_key(file.read_bytes()) for files in named for file in files]
     except (OSError, ValueError):
         sys.exit("--public-key: the file cannot be read, or holds no public key in PEM.")
     in_der = [key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo) for key in read]
@@ -223,7 +225,8 @@ def main() -> None:
         chain.end()
     if seals:
         last = "seal {number}, of {at}; names are kept since {kept_since}".format_map(seals[-1])
-        print(f"{len(seals)} sound seals. The last is {last}.")
+        signers = ", ".join(sorted({seal["public_key"] for seal in seals}))
+        print(f"{len(seals)} sound seals. The last is {last}. Signed by the key {signers}.")
     print(f"{len(findings)} findings." if findings else "All chains are whole, as sealed.")
     sys.exit(1 if findings else 0)
 

@@ -1,5 +1,7 @@
 """Asks before what cannot be undone is begun."""
 
+import sys
+
 import typer
 
 from lapse.trouble import TroubleError
@@ -20,8 +22,22 @@ def confirm(question: str, otherwise: str, *, unasked: bool, silent: bool) -> No
     if unasked:
         return
     try:
-        agreed = not silent and typer.confirm(question, err=True)
+        agreed = not silent and confirmed(question)
     except typer.Abort:
         agreed = False
     if not agreed:
-        raise TroubleError(otherwise, "Confirm it, or give --yes.")
+        raise TroubleError(otherwise, "Confirm it at a terminal, or give --yes.")
+
+
+def confirmed(question: str) -> bool:
+    """Whether somebody at a terminal says yes.
+
+    Where there is none, nobody does: what a script is given to read may be the next record's key.
+
+    Raises:
+        Abort: the answer was broken off.
+    """
+    if sys.stdin and sys.stdin.isatty():
+        return typer.confirm(question, err=True)
+    typer.echo(f"{question} There is no terminal to ask at: no.", err=True)
+    return False

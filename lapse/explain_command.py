@@ -72,18 +72,12 @@ def _shown(found: Explanation, now: datetime) -> Iterator[RenderableType]:
 
 def _rules(found: Explanation, now: datetime) -> Iterator[RenderableType]:
     rows = table_of("Rule", "Clock began", "Due", "Fields", "What becomes of it")
-    timed = {each.timer.rule for each in found.standing}
+    timers = [each.timer for each in found.standing]
     for each in found.meanings:
         rule = f"{each.rule.id} §{each.rule.clause}"
         fields = "there" if each.has_fields else "none"
-        add_row(
-            rows,
-            rule,
-            short(each.anchor),
-            short(each.due),
-            fields,
-            each.words(now, timed=each.rule.id in timed),
-        )
+        becomes = each.words(now, timed=each.is_timed(timers, now))
+        add_row(rows, rule, short(each.anchor), short(each.due), fields, becomes)
     yield ""
     yield rows
 

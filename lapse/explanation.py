@@ -1,6 +1,6 @@
 """What Lapse knows about one record, and what each rule means to it now. Never a personal field."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -40,6 +40,11 @@ class Meaning:
     due: datetime | None
     has_fields: bool
     """Whether any of the rule's fields is on the record."""
+
+    def is_timed(self, timers: Iterable[Timer], now: datetime) -> bool:
+        """Whether one of the record's timers looks at it for this rule: in time, or again after a failure."""
+        by = self.decision.until if isinstance(self.decision, Wait) else now
+        return any(each.rule == self.rule.id and (each.at <= by or each.attempts) for each in timers)
 
     def words(self, now: datetime, *, timed: bool = True) -> str:
         """What becomes of the record by this rule; `timed`: a timer stands for it, or is just being set."""
@@ -143,10 +148,11 @@ def explained(record: RecordRef, lapse: Controls, now: datetime) -> Explanation:
         CallFailedError: a call failed.
     """
     pause = lapse.brake.read()
+    # First: a purge that comes meanwhile takes the fields with the timer, and leaves evidence.
+    timers = [_standing(each, lapse, now) for each in lapse.timers.of_record(record)]
     view, meanings = meant(record, lapse, now)
     standing = pause if pause and pause.in_force(now) else None
     evidence = lapse.ledger.entries_of(record)
-    timers = [_standing(each, lapse, now) for each in lapse.timers.of_record(record)]
     return Explanation(record, view, meanings, standing, evidence, timers, lapse.policy.names_retain)
 
 

@@ -62,7 +62,8 @@ class Verification:
             for chain in self.chains.values()
             if chain.unsealed
         }
-        about = {"sound": sealed.seals, "last": last and {"number": last.number, "at": last.at}}
+        latest = last and {"number": last.number, "at": last.at}
+        about = {"sound": sealed.seals, "last": latest, "signed_by": sorted(sealed.signers)}
         return {"seals": about, "unsealed": unsealed}
 
     def shown(self) -> Iterator[RenderableType]:
@@ -98,7 +99,8 @@ class Verification:
     def _of_seals(self, sealed: "Sealed") -> Iterator[str]:
         last = sealed.last
         latest = f"; the last, {last.number}, of {short(last.at)}" if last else ""
-        yield f"{counted(sealed.seals, 'sound seal')}{latest}."
+        signed = f" Signed by the key {', '.join(sorted(sealed.signers))}." if last else ""
+        yield f"{counted(sealed.seals, 'sound seal')}{latest}.{signed}"
         for each in self.chains.values():
             if each.unsealed:
                 since = f"shard {each.name}: from batch {each.sealed_up_to + 1}, entry 0, on"

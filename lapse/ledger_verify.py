@@ -37,10 +37,9 @@ PublicKeys = Annotated[
     list[Path] | None,
     typer.Option(
         "--public-key",
-        metavar="FILE",
+        metavar="PATH",
         exists=True,
-        dir_okay=False,
-        help="The key to verify seals by, in PEM. Repeat it for each key that ever signed.",
+        help="The key to verify seals by, in PEM; or a directory of all keys that ever signed.",
     ),
 ]
 

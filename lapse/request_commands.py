@@ -116,7 +116,8 @@ def _question(records: Sequence[RecordRef], rule: Rule) -> str:
     fields = ", ".join(".".join(path) for path in rule.erase)
     named = [name_of(record) for record in records]
     more = f" and {len(named) - NAMED:,} more" if len(named) > NAMED else ""
-    return f"Erase {fields} of {', '.join(named[:NAMED])}{more}? This cannot be undone."
+    which = f"{', '.join(named[:NAMED])}{more}, by rule {rule.id}"
+    return f"Erase {fields} of {which}? This cannot be undone."
 
 
 def _answered(known: Request | None) -> str:

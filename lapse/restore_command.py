@@ -10,6 +10,7 @@ import typer
 
 from lapse.answer import answer
 from lapse.arguments import AsCsv, AsJson, Table, known_table
+from lapse.asking import confirmed
 from lapse.controls import controls
 from lapse.examples import example
 from lapse.late_progress import LateProgress, waiting
@@ -128,12 +129,10 @@ def facts_command(ctx: typer.Context, *, as_json: AsJson = False) -> None:
 
 
 def _asking(limit: int | None, progress: LateProgress) -> Callable[[int, int], bool]:
-    """Ask on stderr: what is printed is the answer."""
-
     def may_erase(due: int, erased: int) -> bool:
         progress.pause()
         question = f"{due:,} records are due, {erased:,} are done. A run may erase {limit:,}. Go on?"
-        return typer.confirm(question, err=True)
+        return confirmed(question)
 
     return may_erase
 

@@ -48,6 +48,8 @@ class Sealed:
 
     seals: int = 0
     last: Seal | None = None
+    signers: set[str] = field(default_factory=set)
+    """Digests of the keys that signed them."""
     heads: dict[str, dict[int, dict[str, int]]] = field(default_factory=lambda: {each: {} for each in CHAINS})
     """By sequence number: the hashes that it must have, each with the first seal that says so."""
     dropping: dict[str, list[Dropping]] = field(default_factory=lambda: {each: [] for each in CHAINS})
@@ -58,6 +60,7 @@ class Sealed:
         if self.last and _goes_back(self.last, seal):
             yield "it is soundly signed, and goes back behind the seal before: a chain was cut or made anew"
         self.seals, self.last = self.seals + 1, seal
+        self.signers.add(seal.public_key)
         for chain in CHAINS:
             head = seal.heads[chain]
             if head.seq:
@@ -77,12 +80,13 @@ def _goes_back(before: Seal, seal: Seal) -> bool:
     )
 
 
-def read_keys(files: Sequence[Path]) -> Keys:
-    """Public keys, in PEM.
+def read_keys(paths: Sequence[Path]) -> Keys:
+    """Public keys, in PEM; a directory stands for all `*.pem` files in it.
 
     Raises:
         TroubleError: there is none, or one of the files holds another thing.
     """
+    files = [file for path in paths for file in (path.glob("*.pem") if path.is_dir() else [path])]
     if not files:
         raise TroubleError("--public-key: name the file of the key that the seals are to be verified by.")
     keys: dict[str, ec.EllipticCurvePublicKey] = {}

@@ -102,6 +102,7 @@ class DueTable:
                     ":table": {"S": record.table},
                     ":key": {"M": record.key},
                 },
+                ConsistentRead=True,
             )
             return [timer for page in pages for row in page["Items"] if (timer := timer_of_row(row))]
 

@@ -6,8 +6,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from typer.testing import CliRunner
-
 from lapse.cli import app
 from lapse.controls import Controls
 from lapse.copies import TableCopies
@@ -31,6 +29,7 @@ from tests.memory import (
     MemoryTimers,
     MemoryWakeUps,
 )
+from tests.terminals import Runner
 
 
 @dataclass
@@ -226,10 +225,10 @@ class Operator:
         *words: object,
         columns: int = 120,
         connect: Callable[[], Controls] | None = None,
-        answers: str = "",
+        answers: str | None = None,
     ) -> Answer:
-        """Run a command; `answers` are what is typed when it asks."""
-        result = CliRunner().invoke(
+        """Run a command; `answers` are what is typed when it asks. With none, nobody is at a terminal."""
+        result = Runner().invoke(
             app,
             [*map(str, words)],
             input=answers,

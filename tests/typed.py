@@ -7,13 +7,13 @@ from datetime import datetime
 from typing import Any
 
 import typer
-from typer.testing import CliRunner
 
 from lapse import policy_command, restore_command
 from lapse.aws_stores import AwsStores
 from lapse.trouble import TellingTroubles
 from shared.config import deployed_policy
 from shared.policy import Policy
+from tests.terminals import Runner
 from tests.worlds import AwsBusiness, World
 
 app = typer.Typer(cls=TellingTroubles)
@@ -54,10 +54,10 @@ def stores_of(world: World) -> AwsStores:
     return AwsStores(business.dynamodb, business.tables, business.facts_table, business.ledger_table)
 
 
-def typed(world: World, *words: object, answers: str = "", policy: Policy | None = None) -> Typed:
+def typed(world: World, *words: object, answers: str | None = None, policy: Policy | None = None) -> Typed:
     """Run a command; the policy is the shipped one, unless another is deployed."""
     connection = Connection(policy or deployed_policy(), lambda: world.now, stores_of(world))
-    result = CliRunner().invoke(
+    result = Runner().invoke(
         app, [*map(str, words)], env={"COLUMNS": "100"}, obj=lambda: connection, input=answers
     )
     return Typed(result.exit_code, result.stdout, result.stderr)

@@ -4,6 +4,8 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -13,6 +15,7 @@ import pytest
 from lapse.demo_tampering import TAMPERINGS as DEMO
 from lapse.demo_tampering import Tampering
 from shared.instants import DAY
+from shared.seal_bucket import pem
 from tests.builders import NOW, shipment, shipment_ref, to_wire_text
 from tests.operators import Operator
 from tests.sealing import LocalKey
@@ -112,10 +115,33 @@ def test_a_key_must_be_given_and_be_one(files: Files, tmp_path: Path) -> None:
     seals = ("--seals", tmp_path / "files")
     answer = Operator().types("ledger", "verify", export, *seals)
     assert (answer.code, "--public-key: name the file of the key" in answer.said) == (1, True)
+    (tmp_path / "empty").mkdir()
+    answer = Operator().types("ledger", "verify", export, *seals, "--public-key", tmp_path / "empty")
+    assert (answer.code, "--public-key: name the file of the key" in answer.said) == (1, True)
     answer = Operator().types("ledger", "verify", export, *seals, "--public-key", export)
     assert (answer.code, "holds no public key of P-256" in answer.said) == (1, True)
     answer = Operator().types("ledger", "verify", export, "--public-key", tmp_path / "files" / "key.pem")
     assert (answer.code, "Name --seals, too." in answer.said) == (1, True)
+
+
+def test_keys_that_were_replaced_are_given_as_a_directory(files: Files, tmp_path: Path) -> None:
+    """All that ever signed; one alone is not enough. Both say which did, for the auditor to know them."""
+    newer, keys = LocalKey(), tmp_path / "keys"
+    digests = sorted(sha256(each.public()).hexdigest() for each in (files.key, newer))
+    files.forge(3, replace(files.seal(3), public_key=sha256(newer.public()).hexdigest()), newer.private)
+    *arguments, older = files.given(tmp_path / "files")
+    keys.mkdir()
+    for name, each in (("older.pem", files.key), ("newer.pem", newer)):
+        (keys / name).write_text(pem(each.public()))
+    (keys / "note.txt").write_text("canary")
+    for verify in (verified, audited):
+        code, places, said = verify([*arguments, str(keys)])
+        assert (code, places) == (0, set()), said
+        assert f"Signed by the key {', '.join(digests)}." in said
+        assert verify([*arguments, older])[:2] == (1, {"seal 3"})
+        assert verify([*arguments, older, "--public-key", str(keys / "newer.pem")])[0] == 0
+    data = Operator().types("ledger", "verify", *arguments, keys, "--json").json
+    assert data["seals"]["signed_by"] == digests
 
 
 def test_a_missing_receipt_is_named() -> None:

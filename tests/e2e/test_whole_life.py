@@ -277,7 +277,7 @@ def test_a_fact_is_corrected_by_an_operator(stack: Deployed) -> None:
     send(stack, "crm", "ContactLeft", departure)
     eventually(lambda: ("L-fact",) in timers(stack))
     correction = ("correct", "Contacts", "L-fact", "--kind", "left", "--was", text(wrong))
-    lapse(stack, *correction, "--is", text(right), *OPERATOR, "--yes")
+    lapse(stack, *correction, "--is", text(right), "--yes", *OPERATOR)
     purge(stack)
     assert "email" not in (get(stack, table, contact_id="L-fact") or {})
     assert outcomes(stack, "L-fact") == ["told", "corrected", "erased"]

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -352,8 +353,11 @@ def test_looks_are_consistent() -> None:
     DueTable(client, "due").ready(0, LONG_AGO, "", 1)
     BusinessTables(client, {"Shipments": "real"}, "facts").has_fields(shipment_ref(), RULE.erase)
     LedgerTable(client, "ledger").open(0)
+    pages: Any = Client([{"Items": []}])
+    paginated: Any = SimpleNamespace(get_paginator={"query": pages}.get)
+    DueTable(paginated, "due").of_record(shipment_ref())
     assert client.calls[0]["RequestItems"]["t"]["ConsistentRead"] is True
-    assert [call["ConsistentRead"] for call in client.calls[1:]] == [True] * 3
+    assert [call["ConsistentRead"] for call in [*client.calls[1:], *pages.calls]] == [True] * 4
 
 
 def test_a_wake_up_that_fails_is_not_remembered() -> None:

@@ -294,6 +294,53 @@ def test_the_timers_of_this_record_and_what_wakes_the_purge(operator: Operator) 
     assert "the wake-up of 2026-08-26 10:16Z is not known" in said
 
 
+@pytest.mark.parametrize(
+    ("shipped_at", "timed", "untimed"),
+    [
+        (
+            LONG_AGO,
+            "to be erased by the next purge: due at 2026-08-15 10:15Z",
+            "to be erased once a sweep sets its timer, for none stands: due at 2026-08-15 10:15Z",
+        ),
+        (
+            NOW - DAY,
+            "to be erased at 2026-11-22 10:15Z, 89 d left",
+            "to be erased at 2026-11-22 10:15Z, 89 d left; no timer stands yet: a sweep sets one in time",
+        ),
+    ],
+)
+def test_only_a_timer_that_looks_in_time_counts(
+    operator: Operator, shipped_at: datetime, timed: str, untimed: str
+) -> None:
+    """One of this rule, or one that tries again after a failure; a later one is of an older anchor."""
+    operator.memory.items[shipment_ref()] = shipment(shipped_at={"S": to_wire_text(shipped_at)})
+    due = shipped_at + 90 * DAY
+    in_time = Timer(shipment_ref(), "delivery-contact", due, due)
+    for timer, words in (
+        (None, untimed),
+        (replace(in_time, rule="delivery-erasure"), untimed),
+        (replace(in_time, at=max(due, NOW) + DAY), untimed),
+        (replace(in_time, at=max(due, NOW) + DAY, attempts=1), timed),
+        (in_time, timed),
+    ):
+        operator.memory.timers.clear()
+        operator.controls().timers.put([timer] if timer else [])
+        assert shown_of(operator).partition(" there ")[2] == words
+
+
+def test_a_purge_that_comes_meanwhile_leaves_no_record_without_a_timer(operator: Operator) -> None:
+    """It takes both: the timers are looked at first, or the record would seem to be forgotten."""
+    operator.controls().timers.put([Timer(shipment_ref(), "delivery-contact", NOW - DAY, NOW - DAY)])
+
+    class Purged(MemoryTables):
+        def has_fields(self, record: RecordRef, paths: Collection[Path]) -> bool:
+            self.memory.timers.clear()
+            return super().has_fields(record, paths)
+
+    purged = replace(operator.controls(), records=Purged(operator.memory))
+    assert "none stands" not in operator.types(*EXPLAIN, columns=200, connect=lambda: purged).out
+
+
 def test_no_personal_field_is_ever_shown(operator: Operator) -> None:
     """Not in words and not in JSON; nor is it asked for."""
     tables = Watched(operator.memory)

@@ -102,7 +102,7 @@ def test_erase_asks_first(operator: Operator, typed: str, code: int, asked: int)
     """It names the fields and the records; what is not confirmed is not begun."""
     answer = operator.types(*ERASE[:-1], answers=typed, columns=200)
     assert (answer.code, len(operator.memory.facts)) == (code, asked)
-    question = "Erase contact_number, email, name, company of Shipments S-1001? This cannot be undone."
+    question = "Erase contact_number, email, name, company of Shipments S-1001, by rule delivery-erasure?"
     assert question in answer.err
     assert ("Nothing was requested." in answer.err) is (code == 1)
 
@@ -114,11 +114,19 @@ def test_erase_asks_no_program(operator: Operator) -> None:
     assert operator.types(*ERASE[:-1], "--csv", answers="y\n").code == 1
 
 
+def test_what_a_script_is_given_to_read_is_no_answer(operator: Operator) -> None:
+    """In a loop it is the next record's key. Nothing is begun without a terminal and without --yes."""
+    answer = operator.types(*ERASE[:-1], columns=200)
+    assert (answer.code, len(operator.memory.facts)) == (1, 0)
+    assert "There is no terminal to ask at: no." in answer.err
+    assert answer.err.endswith("Nothing was requested.\nConfirm it at a terminal, or give --yes.\n")
+
+
 def test_a_question_about_many_names_the_first(operator: Operator) -> None:
     """Ten are enough to see what was typed."""
     numbers = [f"S-{n}" for n in range(12)]
-    asked = operator.types(*ERASE[:2], *numbers, *ERASE[3:-1]).err
-    assert "Shipments S-9 and 2 more?" in " ".join(asked.split())
+    asked = " ".join(operator.types(*ERASE[:2], *numbers, *ERASE[3:-1]).err.split())
+    assert "Shipments S-9 and 2 more, by rule delivery-erasure? This cannot be undone." in asked
     assert "S-10" not in asked
 
 
