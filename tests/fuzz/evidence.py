@@ -18,7 +18,8 @@ from shared.ledger_batch import BEGINNING, Batch, chained, entries_in, from_item
 from shared.ledger_index import _tells, partition
 from shared.rebuild_facts import Rebuilt, _entries
 from shared.record import RecordRef
-from tests.builders import LONG_AGO, NOW, contact_ref
+from shared.telling import Telling
+from tests.builders import LONG_AGO, NOW, contact_ref, policy
 from tests.followed import followed
 from tests.fuzz import hostile
 from tests.fuzz.checks import silent, sound
@@ -62,6 +63,7 @@ def _chain() -> list[Batch]:
 
 
 CHAIN = _chain()
+TELLING = Telling(policy(), NOW, "restore")
 HEAD = Head(len(CHAIN), CHAIN[-1]["hash"])
 NAMES = ("at", "record", "outcome", "details", "kind", "instant", "since", "until", "requests", "commitment")
 
@@ -102,14 +104,14 @@ def check_ledger(text: bytes) -> None:
             assert findings, "the verifier finds nothing"
             silent(error)
     done = Rebuilt()
-    for record, facts in rebuilt(_entries(_Stored(chain), RECORD.shard, done)).items():
+    for record, facts in rebuilt(_entries(_Stored(chain), RECORD.shard, TELLING, done)).items():
         row = row_of_facts(RecordRef.of(record), facts)
         json.dumps(row, ensure_ascii=False).encode()
         kept = facts_of_row(row)
         assert kept.holds == facts.holds
         for each in (*kept.instants.values(), *facts.instants.values()):
             assert all(map(sound, each))
-    pause = longest_pause(_entries(_Stored(chain), RECORD.shard, done))
+    pause = longest_pause(_entries(_Stored(chain), RECORD.shard, TELLING, done))
     for instant in (pause.since, pause.until) if pause else ():
         if instant:
             sound(instant)
