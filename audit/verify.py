@@ -11,18 +11,19 @@ finding means, and what cannot be shown.
 
 import argparse
 import base64
-import hashlib
 import json
 import sys
 from bisect import bisect_left
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import partial
+from hashlib import sha256
 from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import Any
 
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ec import ECDSA
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_public_key
@@ -31,8 +32,12 @@ HEADER = '{"v": 1, "what": "lapse ledger export", '
 CHAINS = [f"{shard:02}" for shard in range(16)]
 FRAME = ["prev", "seq", "shard"]
 BATCH = {*FRAME, "hash", "body", "names"}
+SEAL: dict[str, Any] = {"v": int, "number": int, "at": str, "kept_since": str, "previous": str}
+SEAL |= {"public_key": str, "heads": {chain: {"seq": int, "hash": str} for chain in CHAINS}}
+SEAL |= dict.fromkeys(["unnamed", "unnaming"], dict.fromkeys(CHAINS, int))
 FORMAT, MOST, SALT = 3, 100, 32  # version of batches and entries; entries of a batch; digits of a salt
-ODD = (InvalidSignature, LookupError, TypeError, ValueError, AttributeError, OverflowError, RecursionError)
+LEVELS, NESTING = 5, {dict, list}  # how many of which may stand in each other
+compact = partial(json.dumps, separators=(",", ":"), ensure_ascii=False)  # canonical, if objects are in order
 findings: list[str] = []
 
 
@@ -51,7 +56,7 @@ def at(place: str) -> Iterator[None]:
     """Whatever is wrong inside is found there, and printed; what comes behind is looked at all the same."""
     try:
         yield
-    except ODD as error:
+    except Exception as error:  # noqa: BLE001 -- what cannot be verified, for whatever reason, is not whole
         findings.append(place)
         odd = "" if isinstance(error, Wrong) else f"it cannot be read or verified ({type(error).__name__})"
         print(f"{place}: {odd or error}")
@@ -66,20 +71,30 @@ def whole(number: str) -> int:
 def in_order(members: list[tuple[str, Any]]) -> dict[str, Any]:
     """An object, whose names stand in it once; in the order of their UTF-16."""
     must(len(dict(members)) == len(members), "it says a thing twice")
-    return dict(sorted(members, key=lambda member: member[0].encode("utf-16-be")))
+    return dict(sorted(members, key=lambda member: member[0].encode("utf-16-be", "surrogatepass")))
+
+
+read = partial(
+    json.loads, object_pairs_hook=in_order, parse_int=whole, parse_float=whole, parse_constant=whole
+)
 
 
 def canonical(text: str) -> Any:
     """What a text says, which must be as RFC 8785 writes texts, whole numbers, lists and objects."""
-    numbers: dict[str, Any] = dict.fromkeys(["parse_int", "parse_float", "parse_constant"], whole)
-    value = json.loads(text, object_pairs_hook=in_order, **numbers)
-    must(written(value) == text.encode(), "it is not canonical JSON")
+    value = read(text)
+    must(levels(value) <= LEVELS and compact(value).encode() == text.encode(), "it is not canonical JSON")
     return value
 
 
-def written(value: Any) -> bytes:
-    """As RFC 8785 writes it, if its objects are in order."""
-    return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode()
+def levels(value: Any) -> int:
+    """How many lists and objects stand in each other."""
+    inside = value.values() if type(value) is dict else value
+    return 1 + max((levels(each) for each in inside if type(each) in NESTING), default=0)
+
+
+def form(value: Any) -> Any:
+    """Of what types it is."""
+    return {name: form(each) for name, each in value.items()} if type(value) is dict else type(value)
 
 
 def instant(text: str) -> datetime:
@@ -87,11 +102,6 @@ def instant(text: str) -> datetime:
     said = datetime.fromisoformat(text).astimezone(UTC)
     must(said.isoformat().replace("+00:00", "Z") == text, "it has an instant that is written otherwise")
     return said
-
-
-def sha256(text: str) -> str:
-    """Of a text's UTF-8."""
-    return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()
 
 
 def verify_seals(directory: Path, keys: dict[str, Any]) -> list[dict[str, Any]]:
@@ -105,9 +115,9 @@ def verify_seals(directory: Path, keys: dict[str, Any]) -> list[dict[str, Any]]:
             must(number <= before + 1, f"missing, up to seal {number - 1}")
         with at(f"seal {number}"):
             file = json.loads(files[number].read_text(encoding="utf-8", errors="replace"))
-            digests[number] = sha256(file["body"])
+            digests[number] = sha256(file["body"].encode(errors="surrogatepass")).hexdigest()
             seal = canonical(file["body"])
-            must(seal["v"] == 1, "it is of another version")
+            must(form(seal) == SEAL and seal["v"] == 1, "it is of another form, or version")
             must(seal["public_key"] in keys, "it is signed by a key that was not given")
             signature = base64.b64decode(file["signature"], validate=True)
             keys[seal["public_key"]].verify(signature, file["body"].encode(), ECDSA(SHA256()))
@@ -141,9 +151,9 @@ class Chain:
 
     def verify(self, batch: dict[str, Any]) -> None:
         """A batch is sound, follows the one before, is what was sealed, and lost no name before its time."""
-        seq, its_hash, last, last_hash = batch.get("seq"), str(batch.get("hash")), self.last, self.last_hash
-        sealed = self.heads.pop(seq, {its_hash}) if type(seq) is int else {its_hash}
-        if type(seq) is int and seq > last:
+        seq, its_hash, last, last_hash = batch["seq"], str(batch.get("hash")), self.last, self.last_hash
+        sealed = self.heads.pop(seq, {its_hash})
+        if seq > last:
             self.last, self.last_hash = seq, its_hash
         place = f"shard {self.name}, batch {seq}"
         with at(place):
@@ -163,7 +173,7 @@ class Chain:
 
     def end(self) -> None:
         """Every batch that was ever sealed as a head was there."""
-        for seq in sorted(self.heads.keys() - {0}):
+        for seq in sorted(seq for seq in self.heads if seq > 0):
             with at(f"shard {self.name}, batch {seq}"):
                 must(None, f"it was sealed, and is missing: the chain ends with batch {self.last}")
         if self.last > self.sealed:
@@ -172,11 +182,12 @@ class Chain:
 
 def verify_batch(place: str, batch: dict[str, Any]) -> None:
     """The body is as hashed, says what the batch says, and its entries are about what is named."""
-    must(batch.keys() == BATCH and type(batch["seq"]) is int, "it is of another form")
+    must(batch.keys() == BATCH, "it is of another form")
     body = canonical(batch["body"])
-    entries, frame = body["entries"], {name: batch[name] for name in FRAME}
-    must(body == {"entries": entries, "v": FORMAT, **frame}, "its body is that of another batch")
-    must(type(body["seq"]) is int and 1 <= len(entries) <= MOST, "its body is of another form")
+    entries = body["entries"]
+    said = {"entries": entries, **{name: batch[name] for name in FRAME}, "v": FORMAT}
+    must(compact(said) == batch["body"], "its body is that of another batch, or of another version")
+    must(type(entries) is list and 1 <= len(entries) <= MOST, "it has no entries, or too many")
     named = batch["names"] is not None
     names = canonical(batch["names"]) if named else entries
     must(type(names) is list and len(names) == len(entries), "its names are not as many as its entries")
@@ -185,7 +196,8 @@ def verify_batch(place: str, batch: dict[str, Any]) -> None:
             must(entry["v"] == FORMAT and type(entry["commitment"]) is str, "it is of another version")
             is_so = not named or entry["commitment"] == commitment(name)
             must(is_so, "it is not about the record and details that are named")
-    must(sha256(batch["body"]) == batch["hash"], "its hash is not that of its body")
+    digest = sha256(batch["body"].encode()).hexdigest()
+    must(digest == batch["hash"], "its hash is not that of its body")
 
 
 def commitment(name: Any) -> str:
@@ -195,7 +207,7 @@ def commitment(name: Any) -> str:
     salt, record, details = name
     must(type(name) is list and len(salt) == SALT and bytes.fromhex(salt).hex() == salt, "its salt is none")
     must(all(type(text) is str for text in [record, *details.values()]), "it has details that are no texts")
-    return hashlib.sha256(bytes.fromhex(salt) + written([record, details])).hexdigest()
+    return sha256(bytes.fromhex(salt) + compact([record, details]).encode()).hexdigest()
 
 
 def main() -> None:
@@ -207,11 +219,11 @@ def main() -> None:
     given = parser.parse_args()
     named = [path.glob("*.pem") if path.is_dir() else [path] for path in given.public_key]
     try:
-        read = [load_pem_public_key(file.read_bytes()) for files in named for file in files]
-    except (OSError, ValueError):
-        sys.exit("--public-key: the file cannot be read, or holds no public key in PEM.")
-    in_der = [key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo) for key in read]
-    keys = {hashlib.sha256(der).hexdigest(): key for der, key in zip(in_der, read, strict=True)}
+        given_keys = [load_pem_public_key(file.read_bytes()) for files in named for file in files]
+    except (UnsupportedAlgorithm, ValueError):
+        sys.exit("--public-key: the file holds no public key in PEM.")
+    form_of_keys = Encoding.DER, PublicFormat.SubjectPublicKeyInfo
+    keys = {sha256(key.public_bytes(*form_of_keys)).hexdigest(): key for key in given_keys}
     seals = verify_seals(given.seals / "seals", keys)
     chains = {name: Chain(name, seals) for name in CHAINS}
     with given.export.open(encoding="utf-8", errors="replace") as lines:
@@ -219,7 +231,8 @@ def main() -> None:
             sys.exit("This is no export of a ledger, or one of another version.")
         for number, line in enumerate(lines, start=2):
             with at(f"line {number}"):
-                batch = json.loads(line, object_pairs_hook=in_order)
+                batch = read(line)
+                must(type(batch["seq"]) is int, "it is no batch of any chain")
                 chains[batch["shard"]].verify(batch)
     for chain in chains.values():
         chain.end()
@@ -232,4 +245,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except OSError as error:
+        sys.exit(f"{error.filename}: {error.strerror}")

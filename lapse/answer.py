@@ -29,7 +29,7 @@ def answer(
         return
     console = Console(highlight=False)
     for each in shown:
-        console.print(Text(each) if isinstance(each, str) else each)
+        console.print(Text(_printable(each)) if isinstance(each, str) else each)
 
 
 def print_json(data: Any) -> None:  # noqa: ANN401 -- as above
@@ -47,7 +47,14 @@ def table_of(*titles: str) -> Table:
 
 def add_row(table: Table, *cells: str, style: str = "") -> None:
     """One more row, of texts that are no markup."""
-    table.add_row(*(Text(cell, style) for cell in cells))
+    table.add_row(*(Text(_printable(cell), style) for cell in cells))
+
+
+def _printable(text: str) -> str:
+    """The same without what moves a terminal's cursor, or is no character: somebody may have forged it."""
+    return "".join(
+        each if each.isprintable() or each == "\n" else "\N{REPLACEMENT CHARACTER}" for each in text
+    )
 
 
 def short(instant: datetime | None) -> str:

@@ -1,6 +1,8 @@
 """The operator's command line, `lapse`. Thin: each group of commands stands in a module of its own."""
 
+import sys
 from dataclasses import dataclass
+from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -84,5 +86,7 @@ def lapse(
     ] = None,
 ) -> None:
     """Keep a company's retention promises on DynamoDB."""
+    if isinstance(sys.stdout, TextIOWrapper):  # what somebody forged in a ledger may be no text
+        sys.stdout.reconfigure(errors="backslashreplace")
     if ctx.obj is None:  # tests bring their own
         ctx.obj = Connector(stack, policy)

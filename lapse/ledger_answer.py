@@ -131,5 +131,5 @@ def read_heads(file: Path) -> Mapping[str, Head]:
     try:
         shards = json.loads(file.read_text())["shards"]
         return {shard: Head(int(each["seq"]), str(each["hash"])) for shard, each in shards.items()}
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
         raise TroubleError("--heads: the file is no output of `lapse ledger verify --json`.") from None

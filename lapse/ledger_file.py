@@ -13,6 +13,10 @@ from shared.ledger_batch import Batch
 
 FORMAT = 1
 WHAT = "lapse ledger export"
+_BEGINNING = json.dumps({"v": FORMAT, "what": WHAT})[:-1] + ", "
+"""Of the first line. As it stands, so that all who read it take the same files for exports."""
+_MOST = 2**53 - 1
+"""Larger numbers are not the same to all readers of JSON."""
 _NONE = TroubleError("EXPORT: the file is none of `lapse ledger export`.", "Name one, or leave it out.")
 
 
@@ -47,25 +51,27 @@ def write(stream: TextIO, lines: Iterable[str]) -> int:
 
 
 def read_lines(file: Path) -> Iterator[Mapping[str, Any] | None]:
-    """The batches of an export as they stand there, or `None` for a line that is no plain object.
+    """The batches of an export as they stand there, or `None` for a line that is none of any chain.
 
     Raises:
         TroubleError: the file is no export.
     """
     with file.open(encoding="utf-8", errors="replace") as lines:
-        head = _object(next(lines, ""))
-        if head is None or (head.get("v"), head.get("what")) != (FORMAT, WHAT):
+        if not next(lines, "").startswith(_BEGINNING):
             raise _NONE
         for line in lines:
-            yield _object(line)
+            yield _batch(line)
 
 
-def _object(line: str) -> Mapping[str, Any] | None:
+def _batch(line: str) -> Mapping[str, Any] | None:
+    """What a line says, if it is an object that has a number in its chain."""
     try:
-        value = json.loads(line, object_pairs_hook=_once)
+        value = json.loads(
+            line, object_pairs_hook=_once, parse_int=_whole, parse_float=_whole, parse_constant=_whole
+        )
     except (ValueError, RecursionError):
         return None
-    return value if isinstance(value, dict) else None
+    return value if isinstance(value, dict) and type(value.get("seq")) is int else None  # true is no 1
 
 
 def _once(members: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -73,3 +79,9 @@ def _once(members: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(dict(members)) != len(members):
         raise ValueError
     return dict(members)
+
+
+def _whole(number: str) -> int:
+    if abs(int(number)) > _MOST:
+        raise ValueError
+    return int(number)

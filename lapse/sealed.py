@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
 
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_public_key
@@ -93,7 +93,7 @@ def read_keys(paths: Sequence[Path]) -> Keys:
     for file in files:
         try:
             key = load_pem_public_key(file.read_bytes())
-        except ValueError:
+        except (UnsupportedAlgorithm, ValueError):
             key = None
         if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):
             raise TroubleError("--public-key: the file holds no public key of P-256 in PEM.")
@@ -113,9 +113,17 @@ def verify_seals(directory: Path, keys: Keys, sealed: Sealed) -> Iterator[SealFi
             yield _missing(last + 1, number - 1)
             previous = None
         if number in files:
-            text = files[number].read_text(encoding="utf-8", errors="replace")
+            text = _text(files[number])
             yield from (SealFinding(number, what) for what in _verify(number, text, previous, keys, sealed))
             last, previous = number, _digest(text)
+
+
+def _text(file: Path) -> str:
+    """What a file says; nothing, if it cannot be read: that is no seal."""
+    try:
+        return file.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
 
 
 def _missing(first: int, last: int) -> SealFinding:

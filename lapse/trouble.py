@@ -10,6 +10,7 @@ from typer.core import TyperGroup
 
 from lapse.answer import print_json
 from shared.failure import CallFailedError
+from shared.ledger_batch import UnreadableBatchError
 from shared.policy_file import PolicyError
 from shared.refused import RefusedError
 
@@ -89,6 +90,11 @@ _FAILED_CALLS: Final = (
         "Try again.",
     ),
     (
+        {"LedgerOfAnotherFormat"},
+        "The ledger is of another format, and is not gone on with ({code}).",
+        "Deploy with another NamePrefix, or export and remove the old table's items: see CHANGELOG.md.",
+    ),
+    (
         {"ResourceNotFoundException", "AWS.SimpleQueueService.NonExistentQueue", "NoSuchBucket"},
         "Something of the stack is missing ({operation}: {code}).",
         "Was a table deleted or restored? Deploy the stack again.",
@@ -134,6 +140,9 @@ def trouble_of(error: Exception) -> TroubleError:
             return TroubleError(
                 "The policy cannot be used: " + "; ".join(error.problems), "Name it with --policy."
             )
+        case UnreadableBatchError():
+            what = f"The ledger cannot be read at {error}: it was damaged, or is of another format."
+            return TroubleError(what, "`lapse ledger verify` says what is wrong.")
         case CallFailedError():
             return _failed_call(error.operation, error.code)
         case _:

@@ -12,7 +12,7 @@ def written(path: Path) -> Iterator[TextIO]:
     """A file that takes its name when the block ends well, and leaves nothing if it does not."""
     temporary = path.with_name(f".{path.name}.{token_hex(4)}")
     try:
-        with temporary.open("x", encoding="utf-8", newline="") as out:
+        with temporary.open("x", encoding="utf-8", errors="backslashreplace", newline="") as out:
             yield out
         temporary.replace(path)
     finally:

@@ -37,9 +37,13 @@ def is_about_facts(entry: KeptEntry) -> bool:
     return isinstance(entry.get("outcome"), str) and entry["outcome"] in _CHANGES
 
 
-def is_nameless(entry: KeptEntry) -> bool:
-    """Whether its name was dropped: whom and what it told of, nobody can say any more, or needs to."""
-    return not entry["record"] and not entry["details"]
+def is_forgotten(entry: KeptEntry, names_since: datetime) -> bool:
+    """Whether its name was dropped in its time: whom and what it told of, nobody can say, or needs to.
+
+    One that is younger should have its name. It may have told of a hold that is in force.
+    """
+    at = _readable(entry.get("at"))
+    return not entry["record"] and not entry["details"] and at is not None and at < names_since
 
 
 def is_readable(entry: KeptEntry) -> bool:
@@ -65,8 +69,8 @@ def longest_pause(entries: Iterable[KeptEntry]) -> Pause | None:
     """
     longest: Pause | None = None
     for entry in entries:
-        if entry is UNREADABLE or (entry.get("outcome") == Outcome.PAUSED and not is_nameless(entry)):
-            pause = UNREADABLE_LEDGER if entry is UNREADABLE else _pause(entry)
+        if entry is UNREADABLE or entry.get("outcome") == Outcome.PAUSED:
+            pause = _pause(entry) if entry.get("details") else UNREADABLE_LEDGER
             longest = pause if longest is None or pause.outlasts(longest) else longest
         elif entry.get("outcome") == Outcome.RESUMED:
             longest = None

@@ -12,9 +12,12 @@ import rfc8785
 from shared.evidence import FORMAT
 
 MOST_ENTRIES = 100
+MOST_LEVELS = 5
+"""Of lists and objects in each other: a field's path in an entry among the body's entries."""
 _KINDS = {"shard": str, "seq": int, "prev": str, "hash": str, "body": str}
 _KEYS = {*_KINDS, "names"}
 _IN_BODY = ("shard", "seq", "prev")
+_NESTING = (dict, list)
 _SALT = re.compile("[0-9a-f]{32}")
 
 type _What = tuple[str, int | None]
@@ -153,13 +156,19 @@ def _are_texts(details: Mapping[str, object]) -> bool:
 def _canonical(text: str) -> object:
     """The value that a text is the canonical JSON of; `None` if it is not that of any.
 
-    There are whole numbers only: of others it is not sure that all readers of JSON read the same.
+    There are whole numbers only, and few levels: others, not all readers of JSON read alike.
     """
     try:
         value = json.loads(text, parse_float=_no_number)
-        return value if rfc8785.dumps(value) == text.encode() else None
+        is_canonical = _levels(value) <= MOST_LEVELS and rfc8785.dumps(value) == text.encode()
     except (ValueError, RecursionError):
         return None
+    return value if is_canonical else None
+
+
+def _levels(value: object) -> int:
+    inside = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return 1 + max((_levels(each) for each in inside if isinstance(each, _NESTING)), default=0)
 
 
 def _no_number(_: str) -> None:

@@ -36,6 +36,14 @@ class Batch(TypedDict):
     """JSON, parallel to the body's entries: `[salt, record, details]` or `null`. `None` once dropped."""
 
 
+class UnreadableBatchError(ValueError):
+    """A batch does not say what a batch says. Which one, is its text; what is wrong, the verifier says."""
+
+    def __init__(self, batch: Batch) -> None:
+        """Say which."""
+        super().__init__(f"shard {batch['shard']}, batch {batch['seq']}")
+
+
 @dataclass(frozen=True)
 class Line:
     """One entry, sealed: its part of the body and of the names, both canonical, and of the index."""
@@ -126,16 +134,23 @@ def entries_in(batch: Batch) -> Iterator[Kept]:
     """A batch's entries, with their records and details.
 
     Raises:
-        ValueError: body and names cannot be read, or do not fit: the verifier says what is wrong.
+        UnreadableBatchError: body and names cannot be read, or do not fit, or are of another format.
     """
     try:
-        entries = json.loads(batch["body"])["entries"]
-        names = [None] * len(entries) if batch["names"] is None else json.loads(batch["names"])
-        named = [{**entry, **_told(name)} for entry, name in zip(entries, names, strict=True)]
-    except (KeyError, TypeError, RecursionError):
-        raise ValueError("body or names cannot be read") from None
+        named = _named(batch)
+    except (KeyError, TypeError, ValueError, RecursionError):
+        raise UnreadableBatchError(batch) from None
     for position, entry in enumerate(named):
         yield Kept(batch["shard"], batch["seq"], position, entry)
+
+
+def _named(batch: Batch) -> list[dict[str, Any]]:
+    body = json.loads(batch["body"])
+    if body["v"] != FORMAT:  # the same words may mean something else there
+        raise ValueError(FORMAT)
+    entries = body["entries"]
+    names = [None] * len(entries) if batch["names"] is None else json.loads(batch["names"])
+    return [{**entry, **_told(name)} for entry, name in zip(entries, names, strict=True)]
 
 
 def _told(name: object) -> dict[str, Any]:

@@ -65,10 +65,15 @@ class NamesOfLedger(LedgerReader):
 
 
 def _records_in(batch: Batch) -> set[str]:
-    """The records that a batch names; none, if the names cannot be read: then they go all the same."""
+    """The records that a batch names; none by names that cannot be read: then they go all the same."""
     try:
         names = json.loads(batch["names"] or "[]")
-        records = [record for name in names if name for record in name[1:2]]
-        return {record for record in records if record and isinstance(record, str)}
+        return {record for name in names for record in _record_in(name)}
     except (TypeError, ValueError, RecursionError):
         return set()
+
+
+def _record_in(name: object) -> Iterator[str]:
+    match name:  # of format 2 there are two parts
+        case [_, str(record), *_] if record and record.encode(errors="ignore").decode() == record:
+            yield record  # what is not valid Unicode could not be written of

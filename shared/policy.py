@@ -163,13 +163,14 @@ class Policy:
         return max(rule.retain for rule in self.rules)
 
     @property
-    def names_retain(self) -> timedelta:
-        """How long the ledger names its records: as long as it may be asked for what Facts have lost.
+    def names_needed(self) -> timedelta:
+        """As long as the ledger may be asked for what Facts lost: a hold, a rule, and the oldest backup."""
+        return min(max(self.longest_retain, self.max_hold), timedelta.max - OLDEST_BACKUP) + OLDEST_BACKUP
 
-        That is never shorter than a hold or a rule, and the oldest backup, however short `ledger_retain` is.
-        """
-        needed = min(max(self.longest_retain, self.max_hold), timedelta.max - OLDEST_BACKUP) + OLDEST_BACKUP
-        return max(self.ledger_retain, needed)
+    @property
+    def names_retain(self) -> timedelta:
+        """How long the ledger names its records: as long as is needed, however short `ledger_retain` is."""
+        return max(self.ledger_retain, self.names_needed)
 
     def rule(self, rule_id: str) -> Rule | None:
         """The rule of that name, unless it was removed."""

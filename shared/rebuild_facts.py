@@ -12,12 +12,13 @@ from shared.facts_of_entries import (
     UNREADABLE_LEDGER,
     KeptEntry,
     is_about_facts,
-    is_nameless,
+    is_forgotten,
     is_readable,
     longest_pause,
     rebuilt,
 )
 from shared.failure import CallFailedError
+from shared.instants import add
 from shared.ledger_batch import Batch, Kept, entries_in
 from shared.look import FactsToRead
 from shared.pausing import SHARD_OF_PAUSES, BrakeToPull, Pause, pause
@@ -76,7 +77,7 @@ def rebuild(telling: Telling, ports: Ports) -> Rebuilt:
     """
     done = Rebuilt()
     for shard in range(SHARDS):
-        told = rebuilt(_entries(ports.ledger, shard, done))
+        told = rebuilt(_entries(ports.ledger, shard, telling, done))
         done.records += len(told)
         if done.unreadable:
             _pause(UNREADABLE_LEDGER, telling, ports.brake)
@@ -89,7 +90,7 @@ def rebuild(telling: Telling, ports: Ports) -> Rebuilt:
 
 def pause_again(telling: Telling, ports: Ports) -> Pause | None:
     """Pause Lapse if the ledger knows of a pause that outlasts what Facts know; with evidence; returns it."""
-    lost = longest_pause(_entries(ports.ledger, SHARD_OF_PAUSES, Rebuilt()))
+    lost = longest_pause(_entries(ports.ledger, SHARD_OF_PAUSES, telling, Rebuilt()))
     is_pulled = lost is not None and lost.in_force(telling.now) and _pause(lost, telling, ports.brake)
     return lost if is_pulled else None
 
@@ -123,16 +124,17 @@ def merged(present: Facts, from_ledger: Facts) -> Facts:
     return replace(both, version=present.version + int(_parts(both) != _parts(present)))
 
 
-def _entries(ledger: LedgerToReadBack, shard: int, done: Rebuilt) -> Iterator[KeptEntry]:
+def _entries(ledger: LedgerToReadBack, shard: int, telling: Telling, done: Rebuilt) -> Iterator[KeptEntry]:
+    names_since = add(telling.now, -telling.policy.names_needed)
     for batch in ledger.batches(shard):
         try:
-            entries = [kept.entry for kept in entries_in(batch)]
+            kept = [each.entry for each in entries_in(batch)]
         except ValueError:
             done.unreadable += 1
             yield UNREADABLE
             continue
-        named = [each for each in entries if not is_nameless(each)]
-        done.unreadable += sum(is_about_facts(each) and not is_readable(each) for each in named)
+        entries = [each for each in kept if not is_forgotten(each, names_since)]
+        done.unreadable += sum(is_about_facts(each) and not is_readable(each) for each in entries)
         yield from entries
 
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 from hashlib import sha256 as hashed
 from typing import Any
 
+from shared.seal import sealed
 from tests.sealing import LocalKey
 from tests.tampering import CHAIN, OLD, TOLD, Files
 
@@ -77,7 +78,7 @@ def a_name_is_an_object(files: Files) -> None:
 
 def named(files: Files, *told: Any) -> None:
     """An entry that is committed to it, as somebody would who can write the ledger."""
-    said = json.dumps(told, separators=(",", ":")).encode()
+    said = json.dumps(told, separators=(",", ":"), ensure_ascii=False).encode()
     files.edit(4, lambda body: body["entries"][0].update(commitment=hashed(bytes(16) + said).hexdigest()))
     files.name(4, lambda names: names.__setitem__(0, ["0" * 32, *told]))
 
@@ -181,6 +182,41 @@ def an_entry_says_a_thing_twice(files: Files) -> None:
     files.put(4, body=text, hash=hashed(text.encode()).hexdigest())
 
 
+def an_entry_is_nested(files: Files, levels: int) -> None:
+    inside = json.loads("[" * levels + "]" * levels)
+    files.edit(4, lambda body: body["entries"][0].update(more=inside))
+
+
+def an_entry_is_nested_a_level_too_deep(files: Files) -> None:
+    an_entry_is_nested(files, 3)
+
+
+def an_entry_is_nested_deeper_than_some_can_read(files: Files) -> None:
+    an_entry_is_nested(files, 1500)
+
+
+def entries_are_an_object(files: Files) -> None:
+    files.edit(4, lambda body: body.update(entries=dict(enumerate(body["entries"]))))
+
+
+def entries_are_a_text(files: Files) -> None:
+    files.edit(4, lambda body: body.update(entries="ab"))
+
+
+def entries_are_other_things(files: Files) -> None:
+    files.edit(4, lambda body: body["entries"].__setitem__(slice(None), ["v", []]))
+
+
+def names_are_one_too_many(files: Files) -> None:
+    files.name(4, lambda names: names.append(names[0]))
+
+
+def a_name_is_spelt_with_other_code_points(files: Files) -> None:
+    """Which look the same: composed, as it was committed to, and decomposed."""
+    named(files, "ca\u00f1ary", {})
+    files.name(4, lambda names: names[0].__setitem__(1, "can\u0303ary"))
+
+
 def a_body_says_more(files: Files) -> None:
     files.edit(4, lambda body: body.update(more=1))
 
@@ -192,6 +228,47 @@ def a_line_says_more(files: Files) -> None:
 def a_line_says_a_thing_twice(files: Files) -> None:
     at = files.line(1)
     files.lines.append(files.lines[at].replace("{", '{"names": null, ', 1))
+
+
+def a_line_says_half_a_character(files: Files) -> None:
+    files.put(4, **{"\ud800": 1})
+
+
+def a_hash_is_half_a_character(files: Files) -> None:
+    files.put(4, hash="\ud800")
+
+
+def a_hash_moves_the_cursor(files: Files) -> None:
+    files.put(4, hash="\x1b[2J\x9b1A")
+
+
+def a_number_moves_the_cursor(files: Files) -> None:
+    files.put(4, seq="\x1b[1A\nAll chains are whole, as sealed.")
+
+
+def a_number_is_half_a_character(files: Files) -> None:
+    files.put(4, seq="\ud800")
+
+
+def a_number_is_too_large(files: Files) -> None:
+    files.put(4, seq=2**53)
+
+
+def a_number_is_endless(files: Files) -> None:
+    files.put(4, seq=float("inf"))
+
+
+def a_number_is_longer_than_can_be_read(files: Files) -> None:
+    at = files.line(4)
+    files.lines[at] = files.lines[at].replace('"seq": 4', f'"seq": {"4" * 5000}')
+
+
+def a_line_is_blank(files: Files) -> None:
+    files.lines.insert(1, "")
+
+
+def a_line_begins_with_a_mark(files: Files) -> None:
+    files.lines[files.line(4)] = f"\ufeff{files.lines[files.line(4)]}"
 
 
 def many_seals_are_missing(files: Files) -> None:
@@ -223,6 +300,39 @@ def next_seal(files: Files, **changes: Any) -> None:
     last = files.seal(3)
     seal = replace(last, **{"number": 4, "previous": last.digest.hex(), **changes})
     files.forge(4, seal, files.key.private)
+
+
+def signed(files: Files, change: Callable[[dict[str, Any]], object]) -> None:
+    """One more, whose body is soundly signed, whatever it says."""
+    next_seal(files)
+    body = json.loads(files.seal(4).body)
+    change(body)
+    text = json.dumps(body, sort_keys=True, separators=(",", ":"))
+    files.seals[4] = sealed(text, files.key.sign(hashed(text.encode()).digest()))
+
+
+def a_seal_says_more(files: Files) -> None:
+    signed(files, lambda body: body.update(more=1))
+
+
+def a_seal_is_of_a_version_that_is_a_truth(files: Files) -> None:
+    signed(files, lambda body: body.update(v=True))
+
+
+def a_seal_is_of_another_version(files: Files) -> None:
+    signed(files, lambda body: body.update(v=2))
+
+
+def a_seal_is_of_a_chain_more(files: Files) -> None:
+    signed(files, lambda body: body["heads"].update({"16": {"seq": 0, "hash": ""}}))
+
+
+def a_seal_has_a_head_that_is_no_text(files: Files) -> None:
+    signed(files, lambda body: body["heads"].update({EMPTY: {"seq": 0, "hash": []}}))
+
+
+def a_seal_has_a_head_before_the_first(files: Files) -> None:
+    signed(files, lambda body: body["heads"].update({EMPTY: {"seq": -1, "hash": ""}}))
 
 
 def young_names_are_gone_by_a_seal(files: Files) -> None:
@@ -274,6 +384,8 @@ def a_seal_is_no_seal(files: Files) -> None:
 
 OTHER = f"shard {'00' if CHAIN else '01'}, batch 2"
 OLD_ONE = f"shard {OLD.shard:02}, batch 1"
+LINE_OF_B4 = "line 8"
+"""The last one: chains stand in order, and this is the last that has batches."""
 TAMPERINGS: dict[Callable[[Files], None], set[str]] = {
     entries_change_places: {B2, f"{B2}, entry 0", f"{B2}, entry 1", B3},
     a_batch_is_removed: {B2, B3},
@@ -284,7 +396,7 @@ TAMPERINGS: dict[Callable[[Files], None], set[str]] = {
     another_salt_is_given: {f"{B2}, entry 1"},
     a_name_is_taken_away: {f"{B2}, entry 1"},
     names_are_empty: {B2},
-    a_number_is_a_text: {B4},
+    a_number_is_a_text: {LINE_OF_B4},
     a_body_is_written_otherwise: {B4},
     the_first_seal_is_missing: {"seal 1"},
     no_seal_is_there: {"seal 1", OLD_ONE},
@@ -328,4 +440,27 @@ TAMPERINGS: dict[Callable[[Files], None], set[str]] = {
     time_goes_back: {"seal 4"},
     young_names_are_gone_by_a_seal: {B2},
     names_are_gone_of_what_is_dated_otherwise: {B4},
+    an_entry_is_nested_a_level_too_deep: {B4},
+    an_entry_is_nested_deeper_than_some_can_read: {B4},
+    entries_are_an_object: {B4},
+    entries_are_a_text: {B4},
+    entries_are_other_things: {f"{B4}, entry 0", f"{B4}, entry 1"},
+    names_are_one_too_many: {B4},
+    a_name_is_spelt_with_other_code_points: {f"{B4}, entry 0"},
+    a_line_says_half_a_character: {B4},
+    a_hash_is_half_a_character: {B4},
+    a_hash_moves_the_cursor: {B4},
+    a_number_moves_the_cursor: {LINE_OF_B4},
+    a_number_is_half_a_character: {LINE_OF_B4},
+    a_number_is_too_large: {LINE_OF_B4},
+    a_number_is_endless: {LINE_OF_B4},
+    a_number_is_longer_than_can_be_read: {LINE_OF_B4},
+    a_line_is_blank: {"line 2"},
+    a_line_begins_with_a_mark: {LINE_OF_B4},
+    a_seal_says_more: {"seal 4"},
+    a_seal_is_of_a_version_that_is_a_truth: {"seal 4"},
+    a_seal_is_of_another_version: {"seal 4"},
+    a_seal_is_of_a_chain_more: {"seal 4"},
+    a_seal_has_a_head_that_is_no_text: {"seal 4"},
+    a_seal_has_a_head_before_the_first: {"seal 4"},
 }

@@ -17,6 +17,7 @@ from shared import seal, seal_ledger
 from shared.failure import CallFailedError
 from shared.last_seal import foregoing
 from shared.ledger import verify
+from shared.ledger_index import index_partition
 from shared.ledger_names import NamesOfLedger
 from shared.ledger_table import LedgerTable
 from shared.record import RecordRef
@@ -319,6 +320,37 @@ def test_what_is_no_seal_is_passed_over(deployed: Deployed) -> None:
     deployed.s3.put_object(Bucket="seals", Key="seals/readme.txt", Body=b"canary")
     deployed.run()
     assert deployed.run(NOW + timedelta(days=1)).sealed
+
+
+@pytest.mark.parametrize(
+    ("odd", "dropped"),
+    [
+        (["", "[", "7", '"ab"', "{}", "[7]", '["ab"]', '[{"a":1,"b":2}]', "[[]]", '[["s",7,{}]]'], []),
+        (['[["s","\\ud800",{}]]', '[["s","",{"by":"staff-1"}]]', "[" * 100_000], []),
+        ([f'[null,["s",{json.dumps(RECORD.text)}],7]'], [RECORD]),
+    ],
+)
+def test_names_that_cannot_be_read_go_with_the_others(
+    deployed: Deployed, odd: list[str], dropped: list[RecordRef]
+) -> None:
+    """With the rows of the records that can, also by a name of format 2; others' rows stay."""
+    ledger = NamesOfLedger(deployed.dynamodb, "ledger")
+    (batch, *_), rows = deployed.ledger.batches(RECORD.shard), deployed.rows()
+    for names in odd:
+        ledger.drop_names({**batch, "names": names})
+        key = {"shard": {"S": batch["shard"]}, "seq": {"N": "1"}}
+        assert "names" not in deployed.dynamodb.get_item(TableName="ledger", Key=key)["Item"]
+        value = {":names": {"S": names}}
+        deployed.dynamodb.update_item(
+            TableName="ledger",
+            Key=key,
+            UpdateExpression="SET #names = :names",
+            ExpressionAttributeNames={"#names": "names"},
+            ExpressionAttributeValues=value,
+        )
+    named = {index_partition(each.text) for each in dropped}
+    gone = {(partition, seq) for partition, seq in rows if partition in named and seq <= 1}
+    assert set(rows) - set(deployed.rows()) == gone
 
 
 def test_names_that_are_gone_already_make_no_item(deployed: Deployed) -> None:

@@ -1,8 +1,6 @@
 """Whatever is done to an export or its seals is found, with its place; the auditor's verifier agrees."""
 
 import json
-import subprocess
-import sys
 from collections.abc import Callable
 from dataclasses import replace
 from hashlib import sha256
@@ -21,7 +19,7 @@ from tests.operators import Operator
 from tests.sealing import LocalKey
 from tests.tampering import CHAIN, OLD, POLICY, Files, run_and_sealed
 from tests.tamperings import TAMPERINGS
-from tests.verifiers import AUDIT, audited, verified
+from tests.verifiers import audit, audited, verified
 
 
 def test_what_is_as_it_was_written_is_whole(files: Files, tmp_path: Path) -> None:
@@ -78,8 +76,46 @@ def test_a_broken_line_is_found(files: Files, tmp_path: Path) -> None:
         assert (code, places) == (1, {f"line {at + 1}", f"shard {OLD.shard:02}, batch 1"})
 
 
+@pytest.mark.parametrize("end", ["", " ", "\r", " \t\r"])
+def test_what_is_only_spaced_otherwise_is_whole(files: Files, tmp_path: Path, end: str) -> None:
+    """As by an editor, or a mail program: it says the same."""
+    files.lines = [f"{line}{end}" for line in files.lines]
+    files.seals = {number: f"{end}{text.rstrip()}{end}\n" for number, text in files.seals.items()}
+    for code, _, said in (verified(a := files.given(tmp_path / "files")), audited(a)):
+        assert code == 0, said
+
+
+def test_a_seal_that_cannot_be_read_is_none(files: Files, tmp_path: Path) -> None:
+    """A directory in its place, or a file that is not for everybody."""
+    arguments = files.given(tmp_path / "files")
+    (tmp_path / "files" / "seals" / "0000000002.json").unlink()
+    (tmp_path / "files" / "seals" / "0000000002.json").mkdir()
+    for code, places, _ in (verified(arguments), audited(arguments)):
+        assert (code, places) == (1, {"seal 2"})
+
+
+def test_the_auditor_is_told_what_cannot_be_opened(files: Files, tmp_path: Path) -> None:
+    """And is not shown where in the program."""
+    export, *options = files.given(tmp_path / "files")
+    for arguments in ([f"{export}-", *options], [str(tmp_path), *options], [export, *options[:3], export]):
+        done = audit(arguments)
+        assert (done.returncode, len(done.stderr.splitlines()), done.stdout) == (1, 1, "")
+
+
+EXPORT = '"what": "lapse ledger export"'
+
+
 @pytest.mark.parametrize(
-    "header", [[], ['{"v": 2, "what": "lapse ledger export"}'], ['{"v": 1, "what": "lapse export"}'], ["[]"]]
+    "header",
+    [
+        *([], ["[]"], ['{"v": 1, "what": "lapse export"}']),
+        *([f'{{"v": {v}, {EXPORT}, "at": ""}}'] for v in ("2", "1.0", "true", '"1"')),
+        *(
+            [f'{{{EXPORT}, "v": 1}}'],
+            [f'\ufeff{{"v": 1, {EXPORT}, "at": ""}}'],
+            [f'{{"v":1,{EXPORT},"at":""}}'],
+        ),
+    ],
 )
 def test_what_is_no_export_is_refused(files: Files, tmp_path: Path, header: list[str]) -> None:
     """Nor one of another version; before anything is verified."""
@@ -90,8 +126,17 @@ def test_what_is_no_export_is_refused(files: Files, tmp_path: Path, header: list
         1,
         "lapse: EXPORT: the file is none of `lapse ledger export`.",
     )
-    done = subprocess.run([sys.executable, "-I", str(AUDIT), *arguments], capture_output=True, check=False)  # noqa: S603 -- the project's own file
-    assert (done.returncode, b"This is no export" in done.stderr) == (1, True)
+    done = audit(arguments)
+    assert (done.returncode, "This is no export" in done.stderr) == (1, True)
+
+
+def test_what_is_no_text_can_be_had_all_the_same(files: Files, tmp_path: Path) -> None:
+    """By programs: half a character, as JSON writes it."""
+    files.put(4, hash="\ud800")
+    verify = ("ledger", "verify", *files.given(tmp_path / "files"))
+    data, listing = Operator().types(*verify, "--json"), Operator().types(*verify, "--csv")
+    assert (data.code, data.json["shards"][f"{CHAIN:02}"]["hash"]) == (1, "\ud800")
+    assert (listing.code, listing.out.count("\\ud800")) == (1, 1)
 
 
 def test_a_copy_that_was_changed_is_not_written_over(written: tuple[Path, LocalKey], tmp_path: Path) -> None:
@@ -109,6 +154,10 @@ def test_a_copy_that_was_changed_is_not_written_over(written: tuple[Path, LocalK
     assert directory != tmp_path
 
 
+OF_KEYS_OF_CURVES, OF_NO_KEYS = bytes.fromhex("2a8648ce3d0201"), bytes.fromhex("2a8648ce3d0209")
+"""Object identifiers, in DER."""
+
+
 def test_a_key_must_be_given_and_be_one(files: Files, tmp_path: Path) -> None:
     """Who may have signed is for the auditor to say."""
     export, *_ = files.given(tmp_path / "files")
@@ -120,6 +169,12 @@ def test_a_key_must_be_given_and_be_one(files: Files, tmp_path: Path) -> None:
     assert (answer.code, "--public-key: name the file of the key" in answer.said) == (1, True)
     answer = Operator().types("ledger", "verify", export, *seals, "--public-key", export)
     assert (answer.code, "holds no public key of P-256" in answer.said) == (1, True)
+    unknown = tmp_path / "files" / "unknown.pem"
+    unknown.write_text(pem(LocalKey().public().replace(OF_KEYS_OF_CURVES, OF_NO_KEYS)))
+    answer = Operator().types("ledger", "verify", export, *seals, "--public-key", unknown)
+    assert (answer.code, "holds no public key of P-256" in answer.said) == (1, True)
+    done = audit([export, *map(str, seals), "--public-key", str(unknown)])
+    assert (done.returncode, "holds no public key" in done.stderr) == (1, True)
     answer = Operator().types("ledger", "verify", export, "--public-key", tmp_path / "files" / "key.pem")
     assert (answer.code, "Name --seals, too." in answer.said) == (1, True)
 

@@ -14,14 +14,24 @@ from shared.facts_of_entries import longest_pause, rebuilt
 from shared.facts_row import facts_of_row, row_of_facts
 from shared.instants import to_text
 from shared.ledger import Head
-from shared.ledger_batch import BEGINNING, Batch, chained, entries_in, from_item, seal, to_item
+from shared.ledger_batch import (
+    BEGINNING,
+    Batch,
+    UnreadableBatchError,
+    chained,
+    entries_in,
+    from_item,
+    seal,
+    to_item,
+)
 from shared.ledger_index import _tells, partition
 from shared.rebuild_facts import Rebuilt, _entries
 from shared.record import RecordRef
-from tests.builders import LONG_AGO, NOW, contact_ref
+from shared.telling import Telling
+from tests.builders import LONG_AGO, NOW, contact_ref, policy
 from tests.followed import followed
 from tests.fuzz import hostile
-from tests.fuzz.checks import silent, sound
+from tests.fuzz.checks import sound
 from tests.fuzz.choices import Choices, damaged
 from tests.fuzz.tables import CANARY
 from tests.fuzz.target import Target
@@ -62,6 +72,7 @@ def _chain() -> list[Batch]:
 
 
 CHAIN = _chain()
+TELLING = Telling(policy(), NOW, "restore")
 HEAD = Head(len(CHAIN), CHAIN[-1]["hash"])
 NAMES = ("at", "record", "outcome", "details", "kind", "instant", "since", "until", "requests", "commitment")
 
@@ -98,22 +109,28 @@ def check_ledger(text: bytes) -> None:
     for batch in chain:
         try:
             list(entries_in(batch))
-        except ValueError as error:
+        except UnreadableBatchError as error:
             assert findings, "the verifier finds nothing"
-            silent(error)
+            _says_the_place(error, batch)
     done = Rebuilt()
-    for record, facts in rebuilt(_entries(_Stored(chain), RECORD.shard, done)).items():
+    for record, facts in rebuilt(_entries(_Stored(chain), RECORD.shard, TELLING, done)).items():
         row = row_of_facts(RecordRef.of(record), facts)
         json.dumps(row, ensure_ascii=False).encode()
         kept = facts_of_row(row)
         assert kept.holds == facts.holds
         for each in (*kept.instants.values(), *facts.instants.values()):
             assert all(map(sound, each))
-    pause = longest_pause(_entries(_Stored(chain), RECORD.shard, done))
+    pause = longest_pause(_entries(_Stored(chain), RECORD.shard, TELLING, done))
     for instant in (pause.since, pause.until) if pause else ():
         if instant:
             sound(instant)
     assert _tells({"lines": {"S": given["hints"]}}, "r", NOW) in {True, False}
+
+
+def _says_the_place(error: UnreadableBatchError, batch: Batch) -> None:
+    """And no more; nor does what is logged with it."""
+    assert str(error) == f"shard {batch['shard']}, batch {batch['seq']}"
+    assert error.__suppress_context__
 
 
 def _damaged_items(choices: Choices) -> list[dict[str, Any]]:

@@ -35,7 +35,8 @@ def test_a_forged_number_is_exported(tmp_path: Path) -> None:
     """As a text, which the verifier finds: an export leaves nothing out."""
     file = tmp_path / "ledger.jsonl"
     write_whole(file, lines_of("lapse", NOW, [Batch(**{**BATCH, "seq": Decimal("2.5")})]))
-    assert [line and line["seq"] for line in read_lines(file)] == ["2.5"]
+    assert json.loads(file.read_text().splitlines()[1])["seq"] == "2.5"
+    assert list(read_lines(file)) == [None]
 
 
 def test_half_an_export_is_none(tmp_path: Path) -> None:
@@ -56,7 +57,17 @@ def test_half_an_export_is_none(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "canary", "[]", '{"v": 1}', '{"v": 2, "what": "lapse ledger export"}', '{"v": 1, "what": "canary"}'],
+    [
+        *(
+            "",
+            "canary",
+            "[]",
+            '{"v": 1}',
+            '{"v": 2, "what": "lapse ledger export"}',
+            '{"v": 1, "what": "canary"}',
+        ),
+        *('{"what": "lapse ledger export", "v": 1}', '{"v": 1.0, "what": "lapse ledger export", "at": ""}'),
+    ],
 )
 def test_what_is_no_export_is_refused(tmp_path: Path, text: str) -> None:
     """And nothing of it is repeated."""
@@ -66,7 +77,17 @@ def test_what_is_no_export_is_refused(tmp_path: Path, text: str) -> None:
         list(read_lines(file))
 
 
-@pytest.mark.parametrize("line", ["[]", "7", "{", "", "[" * 100_000])
+@pytest.mark.parametrize(
+    "line",
+    [
+        *("[]", "7", "{", "", "[" * 100_000, "{}", '{"seq": null}', '{"seq": true}', '{"seq": "1"}'),
+        *(
+            f'{{"seq": {number}}}'
+            for number in ("1.0", "1e0", "NaN", "Infinity", 2**53, -(2**53), "1" * 5000)
+        ),
+        *('{"seq": 1, "seq": 1}', '{"seq": 1, "more": 0.5}'),
+    ],
+)
 def test_a_line_that_is_no_batch_is_none(tmp_path: Path, line: str) -> None:
     """Whoever reads it says which line that is."""
     file = tmp_path / "ledger.jsonl"

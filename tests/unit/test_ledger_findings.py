@@ -10,7 +10,7 @@ import pytest
 import rfc8785
 
 from shared.evidence import Entry, Outcome
-from shared.ledger import Head
+from shared.ledger import Head, verify
 from shared.ledger_batch import BEGINNING, chained, seal
 from tests.builders import NOW, shipment_ref
 from tests.followed import followed
@@ -88,7 +88,27 @@ def test_there_are_whole_numbers_only(number: str) -> None:
     chain = chain_of(1)
     body = chain[0]["body"].replace('"cause":"wake-up"', f'"cause":{number}', 1)
     chain[0].update(body=body, hash=hashlib.sha256(body.encode()).hexdigest())
-    assert said(chain) == ["batch 1: the body cannot be read, or is not canonical"]
+    assert said(chain) == NOT_CANONICAL
+
+
+@pytest.mark.parametrize("inside", [[[]], {"a": {"b": 1}}, [{}, 1], {"a": 1, "b": []}])
+def test_there_are_few_levels_only(inside: object) -> None:
+    """Five, as a field's path has."""
+    chain = chain_of(1)
+    for within, findings in ((inside, []), ([inside], NOT_CANONICAL), ({"a": inside}, NOT_CANONICAL)):
+        forged(chain[0], entries=[{**ENTRIES[0], "more": within}])
+        assert said([chain[0] | {"names": None}]) == findings
+
+
+@pytest.mark.parametrize("levels", [400, 2_000, 200_000])
+def test_some_readers_would_get_lost_in_more(levels: int) -> None:
+    """How deep, is different from one to the other."""
+    names = "[" * levels + "]" * levels
+    found = ["batch 1: names cannot be read, or are not canonical"]
+    assert said([chain_of(1)[0] | {"names": names}]) == found
+
+
+NOT_CANONICAL = ["batch 1: the body cannot be read, or is not canonical"]
 
 
 def test_a_batch_of_another_shard() -> None:
@@ -116,6 +136,15 @@ def test_what_is_wrong_between_batches() -> None:
     assert said(replaced) == [
         "batch 4: prev is not the hash of batch 3: one of the two was replaced or inserted",
     ]
+
+
+@pytest.mark.parametrize("other", ["0" * 64, "f" * 64])
+def test_of_two_batches_of_one_number_the_first_is_followed(other: str) -> None:
+    """Whatever the other's hash is: what follows the first is not to be blamed."""
+    chain = chain_of(3)
+    chain.insert(2, chain[1] | {"hash": other})
+    findings = {str(each.what).partition(":")[0] for each in verify(SHARD, chain)}
+    assert findings == {"hash is not that of the body", "it comes after batch 2"}
 
 
 def test_a_kept_head_is_missed_or_found_to_be_another() -> None:

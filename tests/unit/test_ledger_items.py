@@ -13,6 +13,7 @@ from shared.ledger_batch import (
     MOST_BYTES,
     Batch,
     Line,
+    UnreadableBatchError,
     chained,
     entries_in,
     from_item,
@@ -100,7 +101,7 @@ def test_what_stands_in_an_entry_is_no_name() -> None:
 def test_names_that_do_not_fit_are_no_names() -> None:
     """One for each entry, or nothing is said."""
     batch: Batch = {**BATCH, "names": json.dumps(json.loads(str(BATCH["names"]))[:1])}
-    with pytest.raises(ValueError, match="shorter"):
+    with pytest.raises(UnreadableBatchError, match="^shard 03, batch 5$"):
         list(entries_in(batch))
 
 
@@ -114,8 +115,25 @@ def test_names_that_do_not_fit_are_no_names() -> None:
 def test_a_name_is_a_salt_a_record_and_details(name: object) -> None:
     """Texts; whatever else stands there names nobody."""
     batch: Batch = {**BATCH, "names": json.dumps([name, None])}
-    with pytest.raises(ValueError, match="cannot be read"):
+    with pytest.raises(UnreadableBatchError, match="^shard 03, batch 5$"):
         list(entries_in(batch))
+
+
+@pytest.mark.parametrize("names", [None, BATCH["names"], "[null,null]"])
+@pytest.mark.parametrize("version", [None, 1, 2, 4])
+def test_a_batch_of_another_format_is_not_read(version: int | None, names: str | None) -> None:
+    """With names, without, or of nobody: in format 2 a pause was, and had its details in what is hashed."""
+    body = {**json.loads(BATCH["body"]), "v": version}
+    with pytest.raises(UnreadableBatchError):
+        list(entries_in({**BATCH, "names": names, "body": json.dumps(body)}))
+
+
+@pytest.mark.parametrize("body", ["", "{", "7", "[]", "{}", '{"v":3}', '{"v":3,"entries":7}', "[" * 100_000])
+def test_a_body_that_is_none_is_not_read(body: str) -> None:
+    """Which batch that is, is said, and nothing of what stands there."""
+    for names in (None, BATCH["names"]):
+        with pytest.raises(UnreadableBatchError, match="^shard 03, batch 5$"):
+            list(entries_in({**BATCH, "names": names, "body": body}))
 
 
 def test_a_line_has_what_the_index_keeps() -> None:

@@ -1,6 +1,5 @@
 """`lapse ledger verify`, as an operator or an auditor types it."""
 
-import json
 from pathlib import Path
 
 import pytest
@@ -77,7 +76,12 @@ def test_a_tail_that_was_cut_off_is_found_by_the_kept_heads(operator: Operator, 
     assert (answer.code, "the kept head is missing: the chain ends with batch 2" in answer.out) == (1, True)
 
 
-@pytest.mark.parametrize("text", ["canary", "[]", json.dumps({"shards": {"03": {"seq": "canary"}}}), "{}"])
+ENDLESS = '{"shards": {"03": {"seq": 1e999, "hash": ""}}}'
+
+
+@pytest.mark.parametrize(
+    "text", ["canary", "[]", '{"shards": {"03": {"seq": "canary"}}}', "{}", ENDLESS, "[" * 100_000]
+)
 def test_heads_that_cannot_be_read_are_refused(operator: Operator, tmp_path: Path, text: str) -> None:
     """Before anything is verified; the error repeats nothing of the file."""
     (tmp_path / "heads.json").write_text(text)

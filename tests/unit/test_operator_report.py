@@ -286,6 +286,19 @@ def test_a_sealed_chain_that_was_cut_off_is_red(operator: Operator, tmp_path: Pa
     assert f"the last seal's head is missing: the chain ends with batch {left}" in text_of(page)
 
 
+def test_half_a_character_is_written_as_json_writes_it(operator: Operator, tmp_path: Path) -> None:
+    """It is red, since no such thing is written; and the report is there, for who has to look into it."""
+    first, *others = operator.ledger.batches(3)
+    odd = first["body"].replace('"reason":""', '"reason":"\\ud800"').replace('"erased"', '"already_absent"')
+    operator.ledger.forged[3] = [{**first, "body": odd}, *others]
+    page, data, lists = tmp_path / "report.html", tmp_path / "report.json", tmp_path / "lists"
+    answer = operator.types("report", "--html", page, "--json", data, "--csv", lists)
+    assert (answer.code, "The ledger is not whole: " in answer.out) == (1, True)
+    texts = [each.read_text() for each in (page, data, lists / "not_erased.csv")]
+    assert [text.count("\\ud800") > 0 for text in texts] == [True] * 3
+    assert json.loads(texts[1])["verdict"] == "red"
+
+
 def test_names_that_no_seal_lets_go_are_red(operator: Operator, tmp_path: Path) -> None:
     """Those of all batches behind the last seal's word, and before there is a seal those of all."""
     first, second, *others = operator.ledger.batches(3)

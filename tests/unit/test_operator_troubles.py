@@ -15,9 +15,11 @@ from lapse.connection import connect
 from lapse.controls import Controls
 from lapse.trouble import TroubleError
 from shared.config import deployed_policy
+from shared.evidence import Outcome
 from shared.failure import CallFailedError
 from shared.policy_file import PolicyError
 from shared.refused import RefusedError
+from tests.builders import NOW, shipment, shipment_ref
 from tests.operators import Answer, Operator
 
 ROOT = Path(__file__).parents[2]
@@ -274,6 +276,10 @@ def test_dead_letters_are_counted() -> None:
             CallFailedError("hold", "Contended"),
             ["Others are at the same work (hold: Contended).", "Try again."],
         ),
+        (
+            CallFailedError("Query", "LedgerOfAnotherFormat"),
+            ["The ledger is of another format, and is not gone on with", "another NamePrefix, or export and"],
+        ),
         (CallFailedError("Query", "ResourceNotFoundException"), ["Something of the stack is missing"]),
         (CallFailedError("Query", "Odd"), ["A call failed (Query: Odd).", "Try again"]),
         (RefusedError("shipped_at", "is absurd"), ["lapse: shipped_at: is absurd."]),
@@ -289,6 +295,28 @@ def test_failures_of_use_cases(error: Exception, said: list[str]) -> None:
     found = Operator().types("status", connect=fails)
     assert found.code == 1
     assert not [text for text in said if text not in found.err]
+
+
+@pytest.mark.parametrize("names", ["as they were", None])
+def test_evidence_of_another_format_is_refused(names: str | None) -> None:
+    """It is found, and explains nothing by what it seems to say: it is said where it stands."""
+    record, operator = shipment_ref(), Operator()
+    operator.memory.items[record] = shipment()
+    entry = operator.controls().telling(NOW).entry(Outcome.HOLD_PLACED, record, case_ref="CASE-1")
+    operator.ledger.append(record.shard, [entry])
+    (batch,) = operator.ledger.batches(record.shard)
+    body = batch["body"].replace('"v":3', '"v":2')
+    operator.ledger.forged[record.shard] = [{**batch, "body": body, "names": names and batch["names"]}]
+    place = f"shard {record.shard:02}, batch 1"
+    for words in (("explain", "Shipments", "S-1001"), ("explain", "Shipments", "S-1001", "--csv")):
+        found = operator.types(*words)
+        assert (found.code, found.out) == (1, "")
+        assert found.err == (
+            f"lapse: The ledger cannot be read at {place}: it was damaged, or is of another format.\n"
+            "`lapse ledger verify` says what is wrong.\n"
+        )
+    found = operator.types("ledger", "verify", columns=200)
+    assert (found.code, f"{place}: the body is of another version" in found.out) == (1, True)
 
 
 def test_what_nobody_foresaw_is_told_by_its_place() -> None:

@@ -16,6 +16,7 @@ from shared.facts import Closing, FactKind, Facts, Hold, Request
 from shared.facts_of_entries import UNREADABLE, UNREADABLE_LEDGER, is_readable, longest_pause, rebuilt
 from shared.failure import CallFailedError
 from shared.hold_records import place_hold, release_hold
+from shared.instants import to_text
 from shared.ledger_batch import BEGINNING, Batch, Kept, chained, entries_in, seal
 from shared.pausing import Pause, pause, resume
 from shared.rebuild_facts import Ports, merged, pause_again, rebuild
@@ -381,8 +382,9 @@ class Dropped(Chains):
         return [Batch(**{**batch, "names": None}) for batch in chain[:-1]] + chain[-1:]
 
 
-def test_names_that_were_dropped_are_no_damage() -> None:
-    """What their entries told of is nobody's any more: no record, no fault, no pause, and no ghost of one."""
+@pytest.fixture
+def nameless() -> World:
+    """A contact was told of and held, and Lapse paused; names and Facts are gone, but for the last word."""
     world = lived([
         lambda world: world.take(left(at=hour(1)), POLICY),
         lambda world: held(world, CONTACT, 1, hour(2), NOW + timedelta(days=9)),
@@ -394,6 +396,13 @@ def test_names_that_were_dropped_are_no_damage() -> None:
     memory.pause = None
     memory.batches[0].append([Entry(outcome=Outcome.HALTED, at=NOW, cause="manual", policy="")])
     memory.facts.clear()
+    return world
+
+
+def test_names_that_were_dropped_in_time_are_no_damage(nameless: World) -> None:
+    """What their entries told of is nobody's any more: no record, no fault, no pause, and no ghost of one."""
+    world, memory = nameless, memory_of(nameless)
+    world.now += POLICY.names_needed + timedelta(microseconds=1)
     of_the_old = replace(ports(world), ledger=Dropped(memory))
     assert pause_again(restoring(world), of_the_old) is None
     done = rebuild(restoring(world), of_the_old)
@@ -402,6 +411,43 @@ def test_names_that_were_dropped_are_no_damage() -> None:
     assert memory.facts.keys() == {CONTACT}
     assert memory.facts[CONTACT].of(LEFT) == {hour(2)}
     assert (memory.facts[CONTACT].holds, memory.facts[CONTACT].requests) == ({}, {})
+
+
+def test_names_that_are_gone_before_their_time_are_damage(nameless: World) -> None:
+    """One of their entries tells of a hold that is in force, and nobody knows of what record."""
+    world, memory = nameless, memory_of(nameless)
+    world.now += POLICY.names_needed
+    too_soon = replace(ports(world), ledger=Dropped(memory))
+    assert pause_again(restoring(world), too_soon) == UNREADABLE_LEDGER
+    memory.pause = None
+    done = rebuild(restoring(world), too_soon)
+    assert (done.records, done.added, done.unreadable) == (1, 1, 3)
+    assert memory.pause == UNREADABLE_LEDGER
+
+
+def test_a_nameless_entry_of_no_time_is_damage() -> None:
+    """Nobody can say that it is old."""
+    world = lived([lambda world: world.take(left(at=hour(1)), POLICY)])
+    (batch,) = Chains(memory_of(world)).batches(CONTACT.shard)
+    world.now += POLICY.names_retain
+    for at in ("", "yesterday"):
+        undated = Batch(**{**batch, "names": None, "body": batch["body"].replace(to_text(NOW), at)})
+        assert not rebuild(restoring(world), replace(ports(world), ledger=Only(undated))).added
+        assert memory_of(world).pause == UNREADABLE_LEDGER
+        memory_of(world).pause = None
+
+
+@dataclass
+class Only:
+    """A ledger of one batch."""
+
+    batch: Batch
+
+    def batches(self, shard: int) -> list[Batch]:
+        return [self.batch] if self.batch["shard"] == f"{shard:02}" else []
+
+    def entries_of(self, _record: RecordRef) -> Sequence[Kept]:
+        raise AssertionError
 
 
 def test_a_pause_that_was_ended_stays_ended_without_names() -> None:
