@@ -23,6 +23,7 @@ _START_SECONDS = 30
 _STOP_SECONDS = 10
 _PORT_TRIES = 5
 _POLL_SECONDS = 0.02
+_LOG = "ministack.log"
 
 
 class StackError(RuntimeError):
@@ -31,7 +32,7 @@ class StackError(RuntimeError):
 
 @dataclass(frozen=True)
 class Stack:
-    """A running emulator: `directory` holds its log (`ministack.log`), its pid and its scratch files."""
+    """A running emulator: `directory` holds its log, its pid and its scratch files."""
 
     endpoint: Endpoint
     directory: Path
@@ -40,7 +41,7 @@ class Stack:
     @property
     def log_file(self) -> Path:
         """The emulator's own log; functions log to CloudWatch Logs (`endpoint.function_log`)."""
-        return self.directory / "ministack.log"
+        return self.directory / _LOG
 
     @cached_property
     def clients(self) -> Clients:
@@ -103,7 +104,7 @@ def start(
         if _answers(stack):
             return stack
         stack.stop()  # most likely somebody else took the port in the meantime
-    log = (directory / "ministack.log").read_text(errors="replace")
+    log = (directory / _LOG).read_text(errors="replace")
     raise StackError(f"ministack did not start; its log ends with:\n{log[-2000:]}")
 
 
@@ -125,7 +126,22 @@ def _launch(directory: Path, port: int, options: Mapping[str, str]) -> Stack:
     endpoint = Endpoint(f"http://127.0.0.1:{port}")
     scratch = directory / "tmp"
     scratch.mkdir(exist_ok=True)
-    environment = project.clean_environment({
+    follow = options["LAPSE_STOP_WITH_PARENT"] == "yes"
+    with (directory / _LOG).open("ab") as log:
+        process = subprocess.Popen(
+            [project.STACK_PYTHON, "-P", _LAUNCHER],
+            stdin=subprocess.PIPE if follow else subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            cwd=directory,
+            env=_environment(endpoint, port, scratch, options),
+            start_new_session=True,
+        )
+    return Stack(endpoint, directory, process)
+
+
+def _environment(endpoint: Endpoint, port: int, scratch: Path, options: Mapping[str, str]) -> dict[str, str]:
+    return project.clean_environment({
         "AWS_ACCESS_KEY_ID": endpoint.access_key,
         "AWS_SECRET_ACCESS_KEY": endpoint.secret_key,
         "BIND_HOST": "127.0.0.1",
@@ -140,18 +156,6 @@ def _launch(directory: Path, port: int, options: Mapping[str, str]) -> Stack:
         "TMPDIR": str(scratch),
         **options,
     })  # fmt: skip
-    follow = options["LAPSE_STOP_WITH_PARENT"] == "yes"
-    with (directory / "ministack.log").open("ab") as log:
-        process = subprocess.Popen(
-            [project.STACK_PYTHON, "-P", _LAUNCHER],
-            stdin=subprocess.PIPE if follow else subprocess.DEVNULL,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            cwd=directory,
-            env=environment,
-            start_new_session=True,
-        )
-    return Stack(endpoint, directory, process)
 
 
 def _answers(stack: Stack) -> bool:
