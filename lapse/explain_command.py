@@ -79,7 +79,7 @@ def _rules(found: Explanation, now: datetime) -> Iterator[RenderableType]:
         becomes = each.words(now, timed=each.is_timed(timers, now))
         add_row(rows, rule, short(each.anchor), short(each.due), fields, becomes)
     yield ""
-    yield rows
+    yield rows if found.meanings else "No rule is about a record of such a key."
 
 
 def _timers(found: Explanation) -> Iterator[RenderableType]:

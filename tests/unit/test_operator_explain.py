@@ -10,6 +10,7 @@ import pytest
 from shared.evidence import Entry, Outcome
 from shared.facts import Closing, FactKind, Facts, Hold, Request
 from shared.failure import CallFailedError
+from shared.key_template import KeyTemplate
 from shared.pausing import Pause
 from shared.policy import Counting, Mode
 from shared.record import Path, RecordRef
@@ -363,3 +364,22 @@ def test_a_record_that_is_not_there_is_no_error(operator: Operator) -> None:
     assert last == f"Evidence older than {days} days names its record no more, and is not shown here."
     assert "No timer stands for it." in answer.out
     assert operator.types("explain", "Shipments", "S-404", "--json").json["exists"] is False
+
+
+def test_a_record_that_no_rule_is_about_is_explained_all_the_same() -> None:
+    """One table may hold records of several kinds; what was told of such a one, and its mark, are shown."""
+    dispatched = delivery_rule(key={"shipment_id": KeyTemplate("S", "DISPATCHED#{shipment_id}")})
+    operator = Operator(policy=policy(dispatched))
+    mark = {"M": {"until": {"S": "2026-12-24T00:00:00Z"}}}
+    operator.memory.items[shipment_ref()] = shipment(legal_hold=mark)
+    operator.memory.facts[shipment_ref()] = Facts(1).held(
+        Hold("damaged", "CASE-1", "staff-7", NOW, NOW + DAY)
+    )
+    answer = operator.types(*EXPLAIN)
+    assert (answer.code, answer.err) == (0, "")
+    assert answer.out.startswith(
+        "Shipments S-1001: it is there.\nIt bears a hold mark by the business system"
+    )
+    assert "No rule is about a record of such a key." in answer.out
+    assert "CASE-1" in answer.out
+    assert operator.types(*EXPLAIN, "--json").json["rules"] == []
