@@ -575,7 +575,8 @@ def test_a_new_stack_has_little_to_say(tmp_path: Path) -> None:
     for text in (
         "Nothing comes due in the next 30 days.",
         "The ledger has no erasure of the last 90 days.",
-        "No record is held.",
+        "Lapse was told of no hold that is in force.",
+        "Not listed: what a business system itself has marked as held.",
         "No request waits for its answer.",
         "There are no dead letters.",
         "There is no seal yet: by itself a chain cannot show that its tail was cut off.",
