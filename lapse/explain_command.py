@@ -1,6 +1,6 @@
 """`lapse explain`: one record, its rules, what was told about it and what became of it."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -12,7 +12,7 @@ from lapse.arguments import AsCsv, AsJson, Key, Table
 from lapse.controls import controls
 from lapse.examples import example
 from lapse.explanation import Explanation, explained
-from lapse.json_forms import hold_json, name_of, record_json, request_json
+from lapse.json_forms import dotted, hold_json, name_of, record_json, request_json
 from lapse.late_progress import waiting
 from lapse.listing import Listing
 from shared.facts import Hold
@@ -79,7 +79,7 @@ def _rules(found: Explanation, now: datetime) -> Iterator[RenderableType]:
         becomes = each.words(now, timed=each.is_timed(timers, now))
         add_row(rows, rule, short(each.anchor), short(each.due), fields, becomes)
     yield ""
-    yield rows
+    yield rows if found.meanings else "No rule is about a record of such a key."
 
 
 def _timers(found: Explanation) -> Iterator[RenderableType]:
@@ -130,13 +130,19 @@ def _requests(found: Explanation) -> Iterator[RenderableType]:
 def _evidence(found: Explanation) -> Iterator[RenderableType]:
     rows = table_of("Evidence of", "What", "Rule", "About", "Batch")
     for each in found.evidence:
-        entry = each.entry
-        what = in_words(" ".join(text for text in (entry["outcome"], entry["reason"]) if text))
-        place = f"{each.shard}/{each.seq}"
-        add_row(rows, _at(entry["at"]), what, entry["rule"], _about(entry), place)
+        add_row(rows, *_cells(each.entry), f"{each.shard}/{each.seq}")
     yield ""
     yield rows if found.evidence else "There is no evidence that names it."
     yield f"Evidence older than {found.named_for.days} days names its record no more, and is not shown here."
+
+
+def _cells(entry: Mapping[str, Any]) -> Sequence[str]:
+    """When, what, by which rule, about what; of an entry that somebody edited, that it cannot be read."""
+    try:
+        what = in_words(" ".join(text for text in (entry["outcome"], entry["reason"]) if text))
+        return _at(entry["at"]), what, str(entry["rule"]), _about(entry)
+    except (KeyError, TypeError):
+        return "-", "cannot be read: lapse ledger verify", "-", "-"
 
 
 def _evidence_listing(found: Explanation) -> Listing:
@@ -145,11 +151,7 @@ def _evidence_listing(found: Explanation) -> Listing:
         *("shard", "batch", "entry"),
     )
     rows = [_entry_json(each) for each in found.evidence]
-    return Listing(columns, [{**row, "fields": _dotted(row["fields"])} for row in rows])
-
-
-def _dotted(paths: Iterable[Iterable[str]]) -> str:
-    return " ".join(".".join(path) for path in paths)
+    return Listing(columns, [{**row, "fields": dotted(row.get("fields"))} for row in rows])
 
 
 def _at(text: str) -> str:

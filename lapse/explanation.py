@@ -168,7 +168,7 @@ def _standing(timer: Timer, lapse: Controls, now: datetime) -> Standing:
 
 def meant(record: RecordRef, lapse: Controls, now: datetime) -> tuple[View, list[Meaning]]:
     """What was seen of a record, and what the purge would make of it by each of its rules."""
-    rules = lapse.policy.about(record)
+    rules = lapse.policy.about(record) or lapse.policy.rules_of(record.table)  # a hold may stand all the same
     view = look_at([(rule, record) for rule in rules], lapse.records, lapse.facts)[record]
     return view, meanings_of(view, record, lapse, now)
 

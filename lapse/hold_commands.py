@@ -1,5 +1,6 @@
 """`lapse hold`, `release` and `holds`: disputes that keep a record's personal fields."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated
 
@@ -7,14 +8,17 @@ import typer
 
 from lapse.answer import add_row, answer, left, short, summary, table_of, unreadable_rows
 from lapse.arguments import AsCsv, AsJson, By, Case, Key, Table, Until, reference
-from lapse.controls import controls
+from lapse.controls import Controls, controls
 from lapse.examples import example
+from lapse.explanation import meant
 from lapse.json_forms import HOLD_COLUMNS, hold_json, listing_of, name_of, record_json
 from lapse.trouble import TroubleError
 from shared.disputes import permitted
 from shared.facts import Closing, Hold
+from shared.hold_mark import mark_until
 from shared.hold_records import Held, place_hold, release_hold
 from shared.instants import LAST, MICROSECOND, add
+from shared.record import HOLD_MARK, RecordRef
 from shared.sweep_pages import EXPIRES_SOON
 
 PANEL = "Holds"
@@ -73,16 +77,17 @@ def release(  # noqa: PLR0913 -- as above
     release_hold(
         record, closing or Closing(case, by, _last_word(known, now)), lapse.telling(now), lapse.for_holds
     )
-    others = [each.case_ref for each in lapse.known(record).in_force(now)]
+    others = sorted(each.case_ref for each in lapse.known(record).in_force(now))
     shown = f"Case {case} was closed already." if closing else f"Released: {name_of(record)}, case {case}."
-    still = f" It is still held by {', '.join(sorted(others))}." if others else ""
+    marked = not others and _is_marked(record, lapse, now)
     data = {
         **record_json(record),
         "case_ref": case,
         "released": closing is None,
-        "still_held_by": sorted(others),
+        "still_held_by": others,
+        "still_marked": marked,
     }
-    answer(data, shown + still, as_json=as_json)
+    answer(data, shown + _still_held(others, marked=marked), as_json=as_json)
 
 
 @app.command(rich_help_panel=PANEL, epilog=example("lapse holds --expiring", "lapse holds --csv"))
@@ -108,6 +113,19 @@ def holds(
     data = {"holds": each_json, "unreadable": unreadable}
     listing = listing_of(HOLD_COLUMNS, each_json, unreadable_rows(unreadable)) if as_csv else None
     answer(data, *shown, *summary(found, "hold", unreadable), as_json=as_json, csv=listing)
+
+
+def _still_held(cases: Sequence[str], *, marked: bool) -> str:
+    if cases:
+        return f" It is still held by {', '.join(cases)}."
+    return " A mark of the business system's own still holds it." if marked else ""
+
+
+def _is_marked(record: RecordRef, lapse: Controls, now: datetime) -> bool:
+    """Whether a mark holds a record of which Facts know no hold any more: then it is not Lapse's."""
+    view, _ = meant(record, lapse, now)
+    mark = view.value(HOLD_MARK)
+    return mark is not None and (mark_until(mark) or LAST) > now
 
 
 def _last_word(known: Hold | None, now: datetime) -> datetime:

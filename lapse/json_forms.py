@@ -86,3 +86,11 @@ def request_json(request: Request, now: datetime) -> dict[str, Any]:
         "answered_at": request.answered_at,
         "answer": request.answer or None,
     }
+
+
+def dotted(paths: Any) -> str:  # noqa: ANN401 -- somebody may have forged it
+    """The fields of an entry of the ledger, in one cell; nothing of what are no paths."""
+    try:
+        return " ".join(".".join(path) for path in paths)
+    except TypeError:
+        return ""

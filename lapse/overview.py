@@ -59,7 +59,8 @@ def look_over(
     sealed = None if present.seal_unknown else present.last_seal or NEVER
     with LateProgress("Reading the ledger", None) as progress:
         ledger = Reader(now, lapse.zone, progress.advance, witness, sealed).read(lapse)
-    reasons = lapse.dead_letters.reasons()
+    with LateProgress("Looking at dead letters", present.dead_letters) as progress:
+        reasons = lapse.dead_letters.reasons(progress.advance)
     letters = max(present.dead_letters, sum(reasons.values()))  # SQS's own number is a rough one
     return Overview(
         stack=lapse.stack,

@@ -65,7 +65,7 @@ def _clock(rule: Rule) -> Text:
     if rule.on_request:
         return _lines([Text(f"{rule.trigger} events"), Text("at once", "bold")])
     zone = f" in {rule.zone.key}" if rule.counting is Counting.CALENDAR_DAYS else ""
-    retained = Text.assemble((_length(rule.retain), "bold"), f", {rule.counting}{zone}")
+    retained = Text.assemble((length(rule.retain), "bold"), f", {rule.counting}{zone}")
     return _lines([Text(f"{rule.trigger} events"), *map(Text, _anchor(rule.anchor)), retained])
 
 
@@ -79,7 +79,8 @@ def _anchor(anchor: Anchor) -> Iterable[str]:
         yield f"unless {anchor.cancel} since"
 
 
-def _length(period: timedelta) -> str:
+def length(period: timedelta) -> str:
+    """A period of the policy, in words: `1 day 12 hours`."""
     days, rest = divmod(period, DAY)
     hours, rest = divmod(rest, _HOUR)
     counted = {"day": days, "hour": hours, "minute": rest // MINUTE}

@@ -1,6 +1,6 @@
 """Receipts: a record whose fields are gone though a rule was due, and of which the ledger knows nothing."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -12,7 +12,7 @@ from shared.evidence import Outcome
 from shared.finding import SEGMENTS, Cursor, RecordsPage, Scanned, view_of
 from shared.instants import add
 from shared.policy import Mode, Rule
-from shared.record import RecordRef
+from shared.record import Path, RecordRef
 from shared.retention import GRACE, due_instant
 from shared.scanning import pages
 
@@ -108,6 +108,14 @@ def _ask(  # noqa: PLR0913, PLR0917 -- what is asked, and of whom
 
 def _is_receipt(rule: Rule, entries: Iterable[Mapping[str, Any]]) -> bool:
     """Whether the rule left one, or others, of whatever name, tell of all its fields."""
-    receipts = [entry for entry in entries if entry["outcome"] in _RECEIPTS]
-    told = {tuple(path) for entry in receipts for path in entry.get("fields", ())}
+    receipts = [entry for entry in entries if str(entry.get("outcome")) in _RECEIPTS]
+    told = {path for entry in receipts for path in _fields(entry)}
     return any(entry.get("rule") == rule.id for entry in receipts) or told >= set(rule.erase)
+
+
+def _fields(entry: Mapping[str, Any]) -> Collection[Path]:
+    """Those that an entry tells of: none, if somebody edited it, which the verifier says."""
+    try:
+        return {tuple(path) for path in entry["fields"]}
+    except (KeyError, TypeError):
+        return ()

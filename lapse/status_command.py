@@ -1,5 +1,6 @@
 """`lapse status`: how things are, on one page."""
 
+from contextlib import AbstractContextManager, nullcontext
 from typing import Annotated, Any
 
 import typer
@@ -10,6 +11,7 @@ from lapse.arguments import AsJson
 from lapse.controls import Controls, controls
 from lapse.examples import example
 from lapse.horizon import look_ahead
+from lapse.late_progress import waiting
 from lapse.present import Present, look_at_present
 from lapse.status_page import by_rule, shown
 from lapse.trouble import TroubleError
@@ -38,15 +40,18 @@ def status(
     if watching:
         seen = watch(lambda: _look(lapse), lambda each: Group(*shown(lapse, each)))
     else:
-        seen = _look(lapse)
+        seen = _look(lapse, waiting("Counting timers"))
         answer(_json(lapse, seen), *shown(lapse, seen), as_json=as_json)
     if seen and seen.horizon.overdue:
         raise typer.Exit(1)
 
 
-def _look(lapse: Controls) -> Present:
+def _look(lapse: Controls, counting: AbstractContextManager[object] | None = None) -> Present:
+    """How it is now; `counting` is shown meanwhile: a page that is watched stands there already."""
     now = lapse.clock()
-    return look_at_present(lapse, now, look_ahead(lapse.timers, now, lapse.zone))
+    with counting or nullcontext():
+        ahead = look_ahead(lapse.timers, now, lapse.zone)
+    return look_at_present(lapse, now, ahead)
 
 
 def _json(lapse: Controls, seen: Present) -> dict[str, Any]:

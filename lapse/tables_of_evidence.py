@@ -1,9 +1,9 @@
 """The tables of a report that the ledger fills: what was erased and how late, what was not, is it whole."""
 
 from collections.abc import Mapping
-from typing import Any
 
 from lapse.answer import in_words
+from lapse.json_forms import dotted
 from lapse.lateness import Lateness
 from lapse.overview import Overview
 from lapse.report_table import Row, Table, record_cells, table
@@ -83,7 +83,7 @@ def disposed_row(kept: Kept) -> Row:
         **_record(entry.get("record")),
         **{name: entry.get(name) for name in ("outcome", "rule", "clause", "due", "at", "cause")},
         "late_seconds": _late(entry.get("at"), entry.get("due")),
-        "fields": _fields(entry.get("fields", [])),
+        "fields": dotted(entry.get("fields")),
         "policy": entry.get("policy"),
         "shard": kept.shard,
         "batch": int(kept.seq),
@@ -97,13 +97,6 @@ def _record(reference: object) -> Row:
         return record_cells(RecordRef.of(str(reference)))
     except ValueError:
         return {}
-
-
-def _fields(paths: Any) -> str:  # noqa: ANN401 -- somebody may have forged it
-    try:
-        return " ".join(".".join(path) for path in paths)
-    except TypeError:
-        return ""
 
 
 def _late(at: object, due: object) -> int | None:

@@ -2,6 +2,7 @@
 
 from lapse.horizon import AHEAD
 from lapse.overview import Overview
+from lapse.policy_table import length
 from lapse.report_table import Row, Table, table
 from shared.found import Found
 from shared.policy import Rule
@@ -49,7 +50,7 @@ def _rule(rule: Rule) -> Row:
         "clause": rule.clause,
         "table": rule.table,
         "erases": ", ".join(".".join(path) for path in rule.erase),
-        "after": "a request" if rule.on_request else f"{rule.retain.days} days",
+        "after": "a request" if rule.on_request else length(rule.retain),
         "mode": rule.mode.value,
     }
 

@@ -69,6 +69,11 @@ _FAILED_CALLS: Final = (
         "The credentials need {action} on the stack's resources.",
     ),
     (
+        {"KMS.AccessDeniedException", "KmsAccessDenied"},  # so SQS says it
+        "AWS does not permit {operation} ({code}).",
+        "The credentials need kms:Decrypt of the stack's KmsKeyArn.",
+    ),
+    (
         {"NotAuthorizedForSourceException", "NotAuthorizedForDetailTypeException"},
         "The bus does not take this event from these credentials ({code}).",
         "For lapse.requests they must be one of the stack's RequestPrincipals.",

@@ -64,7 +64,13 @@ class SealBucket:
     def _put(self, name: str, text: str) -> bool:
         try:
             with failures_of("PutObject"):
-                self._client.put_object(Bucket=self._bucket, Key=name, Body=text.encode(), IfNoneMatch="*")
+                self._client.put_object(
+                    Bucket=self._bucket,
+                    Key=name,
+                    Body=text.encode(),
+                    IfNoneMatch="*",
+                    ChecksumAlgorithm="SHA256",  # S3 locks nothing without one, and not every boto3 adds it
+                )
         except CallFailedError as error:
             if error.code not in _TAKEN:
                 raise

@@ -9,6 +9,7 @@ from typing import Any
 
 import boto3
 import pytest
+from botocore.config import Config
 from botocore.exceptions import ClientError
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from moto import mock_aws
@@ -165,6 +166,16 @@ def one_chain(monkeypatch: pytest.MonkeyPatch) -> None:
 
 MOMENTS = 26
 """Before and after each call of a run."""
+
+
+def test_what_is_to_be_locked_has_a_checksum(deployed: Deployed) -> None:
+    """S3 refuses it otherwise, however boto3 is set; moto does not."""
+    sent: list[Any] = []
+    quiet = Config(request_checksum_calculation="when_required")
+    s3 = boto3.Session("test", "test", region_name="eu-west-1").client("s3", config=quiet)
+    s3.meta.events.register("before-send.s3.PutObject", lambda request, **_: sent.append(request.headers))
+    deployed.run(s3=s3)
+    assert [headers["x-amz-sdk-checksum-algorithm"] for headers in sent] == [b"SHA256"] * 2  # key and seal
 
 
 @pytest.mark.usefixtures("one_chain")

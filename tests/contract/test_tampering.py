@@ -243,6 +243,9 @@ def test_a_missing_receipt_is_named() -> None:
         ({"rule": "of old", "fields": [["contact_number"], ["email"]]}, 0),
         ({"rule": "of old", "fields": [["email"]]}, 1),
         ({"rule": "delivery-contact", "fields": [["email"]], "outcome": "observed"}, 1),
+        ({"rule": "edited", "fields": 7}, 1),
+        ({"rule": "edited", "fields": [[["email"]]]}, 1),
+        ({"rule": "delivery-contact", "outcome": ["erased"]}, 1),
     ],
 )
 def test_a_receipt_is_of_the_rule_or_of_its_fields(entry: dict[str, Any], missing: int) -> None:

@@ -60,6 +60,12 @@ def test_nothing_lies_behind_something_else(widgets: list[Mapping[str, Any]]) ->
         assert not (_meet(one, other, "x", "width") and _meet(one, other, "y", "height")), (one, other)
 
 
+def test_each_graph_keeps_its_own_period(own: Deployment) -> None:
+    """Or CloudWatch would take one by the range shown, and "erased a day" were erased in an hour."""
+    (dashboard,) = own.of_type("AWS::CloudWatch::Dashboard")
+    assert json.loads(dashboard["DashboardBody"])["periodOverride"] == "inherit"
+
+
 def test_its_address_is_an_output(own: Deployment) -> None:
     """In the stack's own region, by the dashboard's own name."""
     (dashboard,) = own.of_type("AWS::CloudWatch::Dashboard")

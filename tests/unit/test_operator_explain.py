@@ -1,5 +1,6 @@
 """`lapse explain`, as an operator types it."""
 
+import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -7,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from shared.evidence import Entry, Outcome
+from shared.evidence import FORMAT, Entry, Outcome
 from shared.facts import Closing, FactKind, Facts, Hold, Request
 from shared.failure import CallFailedError
+from shared.key_template import KeyTemplate
 from shared.pausing import Pause
 from shared.policy import Counting, Mode
 from shared.record import Path, RecordRef
@@ -363,3 +365,42 @@ def test_a_record_that_is_not_there_is_no_error(operator: Operator) -> None:
     assert last == f"Evidence older than {days} days names its record no more, and is not shown here."
     assert "No timer stands for it." in answer.out
     assert operator.types("explain", "Shipments", "S-404", "--json").json["exists"] is False
+
+
+def test_a_record_that_no_rule_is_about_is_explained_all_the_same() -> None:
+    """One table may hold records of several kinds; what was told of such a one, and its mark, are shown."""
+    dispatched = delivery_rule(key={"shipment_id": KeyTemplate("S", "DISPATCHED#{shipment_id}")})
+    operator = Operator(policy=policy(dispatched))
+    mark = {"M": {"until": {"S": "2026-12-24T00:00:00Z"}}}
+    operator.memory.items[shipment_ref()] = shipment(legal_hold=mark)
+    operator.memory.facts[shipment_ref()] = Facts(1).held(
+        Hold("damaged", "CASE-1", "staff-7", NOW, NOW + DAY)
+    )
+    answer = operator.types(*EXPLAIN)
+    assert (answer.code, answer.err) == (0, "")
+    assert answer.out.startswith(
+        "Shipments S-1001: it is there.\nIt bears a hold mark by the business system"
+    )
+    assert "No rule is about a record of such a key." in answer.out
+    assert "CASE-1" in answer.out
+    assert operator.types(*EXPLAIN, "--json").json["rules"] == []
+
+
+@pytest.mark.parametrize(
+    "edited",
+    [{}, {"at": None}, {"fields": 7}, {"outcome": ["erased"]}],
+    ids=["gone", "at", "fields", "outcome"],
+)
+def test_edited_evidence_is_shown_as_such(operator: Operator, edited: dict[str, Any]) -> None:
+    """Who asks what became of a record is told the rest all the same, and who finds the damage."""
+    entry = Entry(outcome=Outcome.ERASED, at=NOW, cause="manual", policy="digest", record=shipment_ref().text)
+    operator.ledger.append(shipment_ref().shard, [entry])
+    (batch,) = operator.ledger.batches(shipment_ref().shard)
+    (written,) = json.loads(batch["body"])["entries"]
+    body = json.dumps({"v": FORMAT, "entries": [{**written, **edited} if edited else {"v": FORMAT}]})
+    operator.ledger.forged[shipment_ref().shard] = [{**batch, "body": body}]
+    answer = operator.types(*EXPLAIN, columns=200)
+    assert (answer.code, answer.err) == (0, "")
+    place = f"{batch['shard']}/{batch['seq']}"
+    assert " ".join(answer.out.split()).count(f"- cannot be read: lapse ledger verify - - {place}") == 1
+    assert operator.types(*EXPLAIN, "--csv").code == 0

@@ -6,7 +6,7 @@ import pytest
 
 from lapse.controls import Controls
 from shared.facts import Hold
-from tests.builders import NOW, contact, contact_ref, policy, rules_from, shipment, shipment_ref
+from tests.builders import NOW, contact, contact_ref, policy, rules_from, shipment, shipment_ref, to_wire_text
 from tests.operators import Operator
 
 HOLD = ("hold", "Shipments", "S-1001", "--case", "CASE-1", "--reason", "damaged", "--by", "staff-7")
@@ -158,7 +158,28 @@ def test_a_release_says_what_still_holds_the_record(operator: Operator) -> None:
         "case_ref": "CASE-1",
         "released": False,
         "still_held_by": ["CASE-2"],
+        "still_marked": False,
     }
+
+
+@pytest.mark.parametrize(
+    ("until", "holds"),
+    [
+        ({"S": to_wire_text(NOW + 40 * DAY)}, True),
+        ({"S": "soon"}, True),
+        ({"S": to_wire_text(NOW - DAY)}, False),
+    ],
+    ids=["later", "unreadable", "lapsed"],
+)
+def test_a_release_says_that_the_business_system_holds_the_record(
+    operator: Operator, until: dict[str, str], *, holds: bool
+) -> None:
+    """By a mark of its own, which no release takes away."""
+    operator.types(*HOLD, "--until", "P30D")
+    operator.memory.items[shipment_ref()]["legal_hold"] = {"M": {"until": until}}
+    answer = operator.types(*RELEASE)
+    assert ("A mark of the business system's own still holds it." in answer.out) is holds
+    assert operator.types(*RELEASE, "--json").json["still_marked"] is holds
 
 
 def test_a_release_twice_changes_nothing_but_the_timers(operator: Operator) -> None:

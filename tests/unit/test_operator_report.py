@@ -33,7 +33,7 @@ from shared.pausing import Pause
 from shared.record import SHARDS
 from shared.sweep_state import Sweep
 from shared.timer import Timer
-from tests.builders import NOW, contact, contact_ref, shipment, shipment_ref
+from tests.builders import NOW, contact, contact_ref, delivery_rule, policy, shipment, shipment_ref
 from tests.operators import Operator
 from tests.reported import DELIVERY, LEAVER, erasure, in_order, in_trouble
 
@@ -543,6 +543,22 @@ def test_a_page_has_its_name_only_once_it_is_whole(tmp_path: Path) -> None:
     assert [path.read_text() for path in tmp_path.iterdir()] == ["whole"]
 
 
+@pytest.mark.parametrize(
+    ("retain", "after"),
+    [
+        pytest.param(90 * DAY, "90 days", id="days"),
+        pytest.param(DAY + 12 * HOUR, "1 day 12 hours", id="a-day-and-a-half"),
+        pytest.param(30 * MINUTE, "30 minutes", id="minutes"),
+    ],
+)
+def test_a_rule_is_shown_with_all_of_its_period(retain: timedelta, after: str, tmp_path: Path) -> None:
+    """Half a day is not 0 days."""
+    operator = Operator(policy=policy(delivery_rule(retain=retain)))
+    operator.types("report", "--json", tmp_path / "report.json")
+    (rule,) = json.loads((tmp_path / "report.json").read_text())["tables"]["rules"]["rows"]
+    assert rule["after"] == after
+
+
 def test_where_to_write_is_to_be_said(operator: Operator, tmp_path: Path) -> None:
     """And it must be possible to write there."""
     answer = operator.types("report")
@@ -559,7 +575,8 @@ def test_a_new_stack_has_little_to_say(tmp_path: Path) -> None:
     for text in (
         "Nothing comes due in the next 30 days.",
         "The ledger has no erasure of the last 90 days.",
-        "No record is held.",
+        "Lapse was told of no hold that is in force.",
+        "Not listed: what a business system itself has marked as held.",
         "No request waits for its answer.",
         "There are no dead letters.",
         "There is no seal yet: by itself a chain cannot show that its tail was cut off.",

@@ -248,8 +248,19 @@ def test_watching_looks_again_until_somebody_ends_it(busy: Operator) -> None:
     controls = replace(busy.controls(), clock=clock)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(watching, "LOOKS_EVERY", timedelta(0))
+        patch.setenv("FORCE_COLOR", "1")  # so rich takes it for a terminal
         answer = busy.types("status", "--watch", connect=lambda: controls)
     assert (answer.code, "Overdue" in answer.out, "Ctrl-C ends" in answer.said) == (1, True, True)
+    assert "Counting timers" not in answer.err  # it would be written over the page
+
+
+@pytest.mark.parametrize("options", [(), ("--json",)])
+def test_what_one_waits_for_is_named(
+    busy: Operator, options: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A million timers take their time."""
+    monkeypatch.setenv("FORCE_COLOR", "1")  # so rich takes it for a terminal
+    assert "Counting timers" in busy.types("status", *options).err
 
 
 def test_watching_is_for_people(busy: Operator) -> None:

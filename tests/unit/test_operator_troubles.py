@@ -271,6 +271,10 @@ def test_dead_letters_are_counted() -> None:
             CallFailedError("TransactWriteItems", "AccessDeniedException"),
             ["need dynamodb:PutItem, UpdateItem, DeleteItem and ConditionCheckItem"],
         ),
+        (
+            CallFailedError("ReceiveMessage", "KMS.AccessDeniedException"),
+            ["does not permit", "need kms:Decrypt of"],
+        ),
         (CallFailedError("connect", "NoRegionError"), ["No AWS region is named.", "AWS_DEFAULT_REGION"]),
         (
             CallFailedError("hold", "Contended"),
